@@ -1,0 +1,54 @@
+/** What an app is: the interface that the server's routes speak to. */
+import type { Datastore, Info } from "../datastore/datastore.js";
+
+/** `params` of the request after JSON parsing: free-form, as MONAI Label clients send it. */
+export type Params = Record<string, unknown>;
+
+export interface ImageSource {
+  readonly id: string;
+  /** Absolute path of a file that the server owns or that lies in the datastore. */
+  readonly path: string;
+  readonly ext: string;
+  /** Hex sha256 of the file. */
+  readonly digest: string;
+}
+
+export interface InferRequest {
+  readonly image: ImageSource;
+  readonly params: Params;
+  /** Who asks: the authenticated user, else `client_id`, else "". Work of two users never mixes. */
+  readonly user: string;
+}
+
+export interface InferResult {
+  /** Result file in the wanted container, to be deleted after the answer; null for JSON only. */
+  readonly file: { readonly path: string; readonly ext: string } | null;
+  readonly json: Record<string, unknown>;
+}
+
+export interface InferTask {
+  readonly type: "segmentation" | "deepgrow" | "deepedit" | "scribbles" | "others";
+  readonly labels: readonly string[] | Readonly<Record<string, number>>;
+  readonly dimension: 2 | 3;
+  readonly description: string;
+  config(): Record<string, unknown>;
+  /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */
+  run(request: InferRequest, options: { signal: AbortSignal; tempDir: string }): Promise<InferResult>;
+}
+
+export interface Strategy {
+  readonly description: string;
+  /** Null where nothing is left to label. Keys beside `id` travel to the client. */
+  next(datastore: Datastore, options: Params): Promise<({ id: string } & Info) | null>;
+}
+
+export interface App {
+  readonly name: string;
+  readonly description: string;
+  readonly version: string;
+  readonly labels: readonly string[];
+  readonly models: ReadonlyMap<string, InferTask>;
+  readonly strategies: ReadonlyMap<string, Strategy>;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,52 @@
+/**
+ * The graphs of LIM-Net as the method sees them: named float tensors in, named float tensors out.
+ * The engine backs this with ONNX Runtime; tests with small functions. Names and shapes: models/manifest.json.
+ *
+ * Sizes: H x W is the network input (multiples of 16), h x w = H/8 x W/8 its memory grid, N memory elements.
+ *
+ * click   image [1,1,H,W] 0..1, maps [1,7,H,W]                  -> probability [1,1,H,W]
+ *         maps: previous probability, positive disks, negative disks, then per geodesic setting (2 of them)
+ *         the positive and the negative map: order pos0, neg0, pos1, neg1
+ * key     image [1,1,H,W]                                       -> f2 [1,c2,H/2,W/2], f4 [1,c4,H/4,W/4], f8 [1,c8,h,w],
+ *                                                                  key [1,64,h,w], shrinkage [1,1,h,w], selection [1,64,h,w]
+ * value   image [1,1,H,W], mask [1,1,H,W], f8                   -> value [1,cv,h,w]
+ * read    mk [64,N], ms [1,N], mv [N,cv], qk [64,hw], qe [64,hw], k int64 [1]
+ *                                                               -> readout [hw,cv], weights [hw,k], indices int64 [hw,k]
+ * decode  f2, f4, f8, p4 (f4 of the neighbour that `previous` belongs to), readout [hw,cv], previous [1,1,H,W]
+ *                                                               -> probability [1,1,H,W], presence [1,1]
+ *         presence: probability that the object is in this slice at all
+ * quality pairs [B,3,S,S]: slice 0..1, previous mask 0/1, current mask 0/1 -> previous_better [B,1]
+ */
+export interface Tensor {
+  readonly data: Float32Array | BigInt64Array;
+  readonly dims: readonly number[];
+}
+
+export type GraphName = "click" | "key" | "value" | "read" | "decode" | "quality";
+
+export interface Networks {
+  run(graph: GraphName, feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  readonly settings: NetworkSettings;
+}
+
+/** What the host code must know of the networks: the `settings` of models/manifest.json. */
+export interface NetworkSettings {
+  readonly click: {
+    /** Longer side of the network input after zoom. */
+    readonly size: number;
+    readonly diskRadius: number;
+    /** Geodesic maps: exp(-d / scale), d with intensity weight (see click/geodesic.ts). */
+    readonly geodesic: readonly { readonly weight: number; readonly scale: number }[];
+  };
+  readonly propagation: {
+    /** Side of the square region after resizing. */
+    readonly size: number;
+    readonly stride: number;
+    readonly keyDim: number;
+    readonly valueDim: number;
+    readonly memoryEvery: number;
+    readonly topK: number;
+    readonly presenceThreshold: number;
+  };
+  readonly quality: { readonly size: number };
+}

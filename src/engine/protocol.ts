@@ -1,0 +1,110 @@
+/**
+ * What crosses the border of the engine process. Voxels travel as files: a message holds paths and digests only.
+ */
+import type { Axis, Pixel } from "../imaging/geometry.js";
+
+/** One click on a slice. Row and column are those of the slice as `slicePlane` of the imaging room lays it out. */
+export interface SliceClick extends Pixel {
+  readonly positive: boolean;
+}
+
+/** Consecutive clicks on one slice: one round of the method. */
+export interface RoundRequest {
+  readonly slice: number;
+  readonly clicks: readonly SliceClick[];
+}
+
+/** The result of the last round that is kept, from which the next round goes on. */
+export interface RoundState {
+  /** Fused probabilities, uint8 (0..255; mask where >= 128), grid of the image, i fastest, gzip. Null before the first round. */
+  readonly fusedPath: string | null;
+  /** Rounds that led there, in order (their slices are prompts; their clicks count when the slice is clicked again). */
+  readonly rounds: readonly RoundRequest[];
+}
+
+/** Which fusion decides per slice. "oracle" needs the truth and serves evaluation only. */
+export type FusionKind = "network" | "none" | "oracle";
+
+export interface LimnetSettings {
+  readonly fusion: FusionKind;
+  /** "permanent": all prompts stay in memory; "literal": only this round's (paper's equations 5 and 6 read strictly). */
+  readonly memory: "permanent" | "literal";
+  /** False: only the clicked slice is segmented (model limnet_2d). */
+  readonly propagate: boolean;
+  /** Grey values mapped to 0..1; null: chosen from the volume. */
+  readonly window: readonly [number, number] | null;
+}
+
+export interface SegmentJob {
+  readonly volumePath: string;
+  /** Content digest of the volume file: cache key. */
+  readonly volumeDigest: string;
+  readonly axis: Axis;
+  readonly state: RoundState;
+  /** Rounds to run, in order. */
+  readonly rounds: readonly RoundRequest[];
+  /** Folder that receives `<outputs[n]>` per round: written whole under another name, then renamed. */
+  readonly outputs: readonly string[];
+  readonly settings: LimnetSettings;
+  /** Label volume of the same grid (non-zero = object), for `fusion: "oracle"`. */
+  readonly truthPath?: string;
+  /** Also writes the current set (before fusion) to `<outputs[n]>.current`. */
+  readonly keepCurrent?: boolean;
+}
+
+export type Winner = "current" | "previous" | "user" | "same";
+
+/** What fusion decided for a slice. `probability`: that the winner is the better of the two (1 where nothing was to decide). */
+export interface SliceDecision {
+  readonly index: number;
+  readonly winner: Winner;
+  readonly probability: number;
+}
+
+export interface RoundResult {
+  readonly fusedPath: string;
+  readonly slice: number;
+  /** Only slices where previous and current differ, and the clicked ones. */
+  readonly slices: readonly SliceDecision[];
+  readonly clickSeconds: number;
+  readonly propagateSeconds: number;
+  readonly fuseSeconds: number;
+  /** Slices that the propagation network decoded. */
+  readonly propagated: number;
+}
+
+export interface SegmentResult {
+  readonly rounds: readonly RoundResult[];
+  /** sha256 over the digests of the networks used. */
+  readonly model: string;
+}
+
+export interface Progress {
+  readonly stage: "load" | "click" | "propagate" | "fuse" | "write";
+  /** Round of this job, from 0. */
+  readonly round: number;
+  readonly slice?: number;
+  readonly done?: number;
+  readonly total?: number;
+}
+
+/** Parent to child. */
+export type EngineCommand =
+  | { readonly type: "segment"; readonly id: number; readonly job: SegmentJob }
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "close" };
+
+/** Child to parent. */
+export type EngineEvent =
+  | { readonly type: "ready"; readonly models: string }
+  | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
+  | { readonly type: "done"; readonly id: number; readonly result: SegmentResult }
+  | { readonly type: "failed"; readonly id: number; readonly code: string; readonly message: string };
+
+/** The engine as the rest of the server sees it. Its process is started by `start` and ended by `close`. */
+export interface Engine {
+  start(): Promise<void>;
+  /** Runs a job. Rejects with an error of the catalogue: engine_cancelled, engine_died, engine_timeout, out_of_memory … */
+  segment(job: SegmentJob, options?: { signal?: AbortSignal; onProgress?: (progress: Progress) => void }): Promise<SegmentResult>;
+  close(): Promise<void>;
+}

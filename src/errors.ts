@@ -1,0 +1,39 @@
+/** One catalogue of everything that can go wrong: code, HTTP status, and a sentence that says what to do. */
+export const catalogue = {
+  unknown_image: 404,
+  unknown_model: 404,
+  unknown_label: 404,
+  unknown_strategy: 404,
+  not_found: 404,
+  bad_params: 422,
+  bad_click: 422,
+  bad_label_name: 422,
+  bad_identifier: 422,
+  bad_request: 400,
+  bad_volume: 422,
+  too_large: 413,
+  unsupported_output: 422,
+  not_implemented: 501,
+  busy: 503,
+  engine_died: 503,
+  engine_timeout: 504,
+  engine_cancelled: 499,
+  engine_failed: 500,
+  out_of_memory: 507,
+  bad_model: 500,
+} as const;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** An error that a caller may see. `message` says what is wrong and what to do; it holds no path of the server. */
+export class LimnetError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "LimnetError";
+    this.code = code;
+    this.status = catalogue[code];
+  }
+}
