@@ -32,21 +32,36 @@ export interface Networks {
 /** What the host code must know of the networks: the `settings` of models/manifest.json. */
 export interface NetworkSettings {
   readonly click: {
-    /** Longer side of the network input after zoom. */
+    /** Side of the square view. */
     readonly size: number;
     readonly diskRadius: number;
     /** Geodesic maps: exp(-d / scale), d with intensity weight (see click/geodesic.ts). */
     readonly geodesic: readonly { readonly weight: number; readonly scale: number }[];
+    readonly zoom: {
+      /** Side of the view = expansion x longer side of the box around mask and positive clicks, at least minSide pixels. */
+      readonly expansion: number;
+      readonly minSide: number;
+      /** The stored view is kept while the overlap (rows IoU x columns IoU) with the new one is at least this. */
+      readonly keepOverlap: number;
+      /** First click without a mask: "whole" = the whole slice only; "fresh" = then once more on the zoomed guess, from an
+       * empty mask; "guess" = the same with the guess as previous mask. */
+      readonly first: "whole" | "fresh" | "guess";
+    };
   };
   readonly propagation: {
-    /** Side of the square region after resizing. */
-    readonly size: number;
+    /** Sides of the square region after resizing, ascending; the smallest that does not shrink the region below 2/3 is taken. */
+    readonly sizes: readonly number[];
     readonly stride: number;
     readonly keyDim: number;
     readonly valueDim: number;
     readonly memoryEvery: number;
     readonly topK: number;
+    /** A slice whose presence is below is empty. */
     readonly presenceThreshold: number;
+    /** Side of the region = expansion x longer side of the prompts' box, at least minSide pixels. */
+    readonly region: { readonly expansion: number; readonly minSide: number };
+    /** A direction ends after so many empty slices in a row. */
+    readonly stopAfter: number;
   };
-  readonly quality: { readonly size: number };
+  readonly quality: { readonly size: number; readonly expansion: number; readonly minSide: number };
 }
