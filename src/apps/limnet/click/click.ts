@@ -1,0 +1,140 @@
+/**
+ * The click module (paper 2.1): clicks on one slice become a probability map of that slice.
+ *
+ * The network runs once per click, in the order of the clicks, each time with the map of the run before as previous
+ * mask, as it was trained (iterative training, specification 1.6). Clicks are obeyed: see `obey`.
+ */
+import type { SliceClick } from "../../../engine/protocol.js";
+import type { Pixel } from "../../../imaging/geometry.js";
+import type { NetworkSettings, Networks } from "../networks.js";
+import { extract, paste, type Plane, toView, type View } from "../view.js";
+import { drawDisks } from "./disks.js";
+import { geodesicMap, smooth } from "./geodesic.js";
+import { boxAbove, chooseView } from "./zoom.js";
+
+export interface ClickOptions {
+  /** Clicks of earlier rounds on this slice, older than `clicks`: drawn and obeyed, but the network is not run for them again. */
+  readonly earlier?: readonly SliceClick[];
+  /** Checked before each run of the network; the reason of the signal is thrown. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ClickResult {
+  /** Probabilities of the whole slice, 0..1; 0 outside the last view. Mask where >= 0.5. */
+  readonly probability: Plane<Float32Array>;
+  /** View of the last run; null where the network was not run at all. */
+  readonly view: View | null;
+  /** Runs of the network. */
+  readonly runs: number;
+}
+
+/**
+ * Runs the click network for the clicks of one slice.
+ *
+ * `slice`: grey values 0..255 (prepare.ts). `previous`: probabilities 0..1 of the same slice, null or zero where nothing is known.
+ * Clicks are in slice pixels, oldest first. Negative clicks alone on an empty slice give an empty slice without a run.
+ */
+export async function runClicks(
+  networks: Networks, slice: Plane<Uint8Array>, previous: Plane<ArrayLike<number>> | null,
+  clicks: readonly SliceClick[], options: ClickOptions = {},
+): Promise<ClickResult> {
+  const { rows, cols } = slice;
+  const { earlier = [], signal } = options;
+  const { zoom } = networks.settings.click;
+  const known = previous === null ? new Float32Array(rows * cols) : Float32Array.from(previous.data);
+  let probability: Plane = { data: known, rows, cols };
+  let view: View | null = null;
+  let runs = 0;
+  const look = async (at: View, before: Plane, upTo: readonly SliceClick[]) => {
+    signal?.throwIfAborted();
+    runs++;
+    view = at;
+    probability = await predict(networks, slice, before, upTo, at);
+  };
+  for (let n = 0; n < clicks.length; n++) {
+    const upTo = [...earlier, ...clicks.slice(0, n + 1)];
+    const positives = upTo.filter((click) => click.positive);
+    const empty = boxAbove(probability, 0.5) === null;
+    if (empty && positives.length === 0) continue;
+    await look(chooseView(probability, positives, view, zoom), probability, upTo);
+    const first = empty && runs === 1;
+    if (!first || zoom.first === "whole" || boxAbove(probability, 0.5) === null) continue;
+    const guess = probability;
+    const before = zoom.first === "guess" ? guess : { data: new Float32Array(rows * cols), rows, cols };
+    await look(chooseView(guess, positives, null, zoom), before, upTo);
+  }
+  obey(probability, [...earlier, ...clicks]);
+  return { probability, view, runs };
+}
+
+/** One run of the network in a view; the answer is pasted into an empty plane. */
+async function predict(
+  networks: Networks, slice: Plane<Uint8Array>, previous: Plane, clicks: readonly SliceClick[], view: View,
+): Promise<Plane> {
+  const { settings } = networks;
+  const { size } = settings.click;
+  const image = extract(slice, view, size);
+  for (let i = 0; i < image.length; i++) image[i] /= 255;
+  const maps = clickMaps(image, extract(previous, view, size), clicks, view, settings.click);
+  const { probability } = await networks.run("click", {
+    image: { data: image, dims: [1, 1, size, size] },
+    maps: { data: maps, dims: [1, maps.length / (size * size), size, size] },
+  });
+  const plane: Plane = { data: new Float32Array(slice.rows * slice.cols), rows: slice.rows, cols: slice.cols };
+  paste(probability.data as Float32Array, size, view, plane);
+  return plane;
+}
+
+/**
+ * The map channels of the click network: previous, positive disks, negative disks, then positive and negative geodesic
+ * map per setting (networks.ts). `image` and `previous` are `size` x `size`, 0..1; clicks are in slice pixels.
+ */
+export function clickMaps(
+  image: Float32Array, previous: Float32Array, clicks: readonly SliceClick[], view: View, settings: NetworkSettings["click"],
+): Float32Array {
+  const { size, diskRadius, geodesic } = settings;
+  const area = size * size;
+  const points = (positive: boolean): Pixel[] =>
+    clicks.filter((click) => click.positive === positive).map((click) => toView(click.row, click.col, view, size));
+  const positives = points(true);
+  const negatives = points(false);
+  const maps = new Float32Array(area * (3 + 2 * geodesic.length));
+  maps.set(previous, 0);
+  maps.set(drawDisks(positives, size, diskRadius), area);
+  maps.set(drawDisks(negatives, size, diskRadius), 2 * area);
+  if (geodesic.length === 0) return maps;
+  const smoothed = smooth(image, size);
+  geodesic.forEach((setting, n) => {
+    maps.set(geodesicMap(smoothed, size, positives, setting), (3 + 2 * n) * area);
+    maps.set(geodesicMap(smoothed, size, negatives, setting), (4 + 2 * n) * area);
+  });
+  return maps;
+}
+
+const obeyRadius = 1.5;
+/** Just beyond the threshold, so that 8-bit storage and `> 0.5` agree on the side. */
+const yes = 0.51;
+const no = 0.49;
+
+/**
+ * What users rely on: a clicked pixel has the sign of its click. Pixels within 1.5 pixels of a click are moved to its side of
+ * 0.5, later clicks win where they meet; then the clicked pixels themselves, so that near clicks of both signs all hold.
+ */
+export function obey({ data, rows, cols }: Plane, clicks: readonly SliceClick[]): void {
+  const set = (row: number, col: number, positive: boolean) => {
+    const i = row * cols + col;
+    data[i] = positive ? Math.max(data[i], yes) : Math.min(data[i], no);
+  };
+  for (const { row, col, positive } of clicks) {
+    for (let r = Math.max(0, Math.ceil(row - obeyRadius)); r <= Math.min(rows - 1, row + obeyRadius); r++) {
+      for (let c = Math.max(0, Math.ceil(col - obeyRadius)); c <= Math.min(cols - 1, col + obeyRadius); c++) {
+        if ((r - row) ** 2 + (c - col) ** 2 <= obeyRadius ** 2) set(r, c, positive);
+      }
+    }
+  }
+  for (const { row, col, positive } of clicks) {
+    const r = Math.min(rows - 1, Math.max(0, Math.round(row)));
+    const c = Math.min(cols - 1, Math.max(0, Math.round(col)));
+    set(r, c, positive);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Geodesic click maps: how far a pixel lies from the clicks when crossing an edge of the picture costs extra.
+ * training/limnet_training/geodesic.py is the same arithmetic (float64, same order of scans); a fixture holds both together.
+ */
+import type { Pixel } from "../../../imaging/geometry.js";
+
+const diagonal = 1.4142135623730951;
+const far = 1e6;
+const repeats = 2;
+
+/** The picture that distances are taken on: separable [1 2 1]/4, edges replicated, float64. `size` x `size`. */
+export function smooth(image: ArrayLike<number>, size: number): Float64Array {
+  const last = size - 1;
+  const across = new Float64Array(size * size);
+  const out = new Float64Array(size * size);
+  for (let r = 0; r < size; r++) {
+    const row = r * size;
+    for (let c = 0; c < size; c++) {
+      const left = image[row + (c > 0 ? c - 1 : 0)];
+      const right = image[row + (c < last ? c + 1 : last)];
+      across[row + c] = (left + 2 * image[row + c] + right) / 4;
+    }
+  }
+  for (let r = 0; r < size; r++) {
+    const up = (r > 0 ? r - 1 : 0) * size;
+    const row = r * size;
+    const down = (r < last ? r + 1 : last) * size;
+    for (let c = 0; c < size; c++) out[row + c] = (across[up + c] + 2 * across[row + c] + across[down + c]) / 4;
+  }
+  return out;
+}
+
+/**
+ * Distance of every pixel to the nearest seed: a step costs 1 (diagonal sqrt 2) + weight * |difference of the smoothed picture|.
+ * Two rounds of a forward and a backward raster scan, in place; an approximation, the same one that the network was trained with.
+ * Seeds are rounded (half up) and clamped into the view. Without seeds every distance is 1e6.
+ */
+export function geodesicDistance(smoothed: Float64Array, size: number, seeds: readonly Pixel[], weight: number): Float64Array {
+  const d = new Float64Array(size * size).fill(far);
+  const clamp = (x: number) => Math.min(size - 1, Math.max(0, Math.floor(x + 0.5)));
+  for (const { row, col } of seeds) d[clamp(row) * size + clamp(col)] = 0;
+  for (let n = 0; n < repeats; n++) {
+    scan(smoothed, d, size, weight, 1);
+    scan(smoothed, d, size, weight, -1);
+  }
+  return d;
+}
+
+/** One raster scan; `way` 1: rows and columns ascending, neighbours left, up-left, up, up-right; -1: all of it mirrored. */
+function scan(image: Float64Array, d: Float64Array, size: number, weight: number, way: 1 | -1): void {
+  const begin = way > 0 ? 0 : size - 1;
+  const end = size - 1 - begin;
+  const back = -way * size;
+  for (let n = 0, r = begin; n < size; n++, r += way) {
+    const inside = r !== begin;
+    for (let m = 0, c = begin; m < size; m++, c += way) {
+      const p = r * size + c;
+      const value = image[p];
+      let best = d[p];
+      let q = p - way;
+      if (c !== begin) best = Math.min(best, d[q] + (1 + weight * Math.abs(value - image[q])));
+      if (inside) {
+        q = p + back - way;
+        if (c !== begin) best = Math.min(best, d[q] + (diagonal + weight * Math.abs(value - image[q])));
+        q = p + back;
+        best = Math.min(best, d[q] + (1 + weight * Math.abs(value - image[q])));
+        q = p + back + way;
+        if (c !== end) best = Math.min(best, d[q] + (diagonal + weight * Math.abs(value - image[q])));
+      }
+      d[p] = best;
+    }
+  }
+}
+
+/** exp(-d / scale) of the seeds of one sign; all zeros without seeds. `size` x `size`, 0..1. */
+export function geodesicMap(
+  smoothed: Float64Array, size: number, seeds: readonly Pixel[], setting: { readonly weight: number; readonly scale: number },
+): Float32Array {
+  const map = new Float32Array(size * size);
+  if (seeds.length === 0) return map;
+  const d = geodesicDistance(smoothed, size, seeds, setting.weight);
+  for (let i = 0; i < map.length; i++) map[i] = Math.exp(-d[i] / setting.scale);
+  return map;
+}
