@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import type { Axis, Shape } from "../imaging/geometry.js";
+import { readSlice, writeSlice } from "../imaging/slices.js";
+import type { Interact, PlacedClick } from "./interact.js";
+import { firstSlice, runProtocol, type Task, worstSlice } from "./protocol.js";
+
+const shape: Shape = [24, 20, 9];
+
+/** An ellipsoid, thickest in slice 4 across k. */
+function ellipsoid(axis: Axis = 2): Task {
+  const truth = new Uint8Array(24 * 20 * 9);
+  for (let k = 0, n = 0; k < 9; k++) {
+    for (let j = 0; j < 20; j++) {
+      for (let i = 0; i < 24; i++, n++) truth[n] = ((i - 12) / 9) ** 2 + ((j - 10) / 8) ** 2 + ((k - 4) / 4) ** 2 < 1 ? 1 : 0;
+    }
+  }
+  return { shape, axis, truth };
+}
+
+/** Understands a slice after `needed` clicks on it and knows nothing of the others. */
+class Learner implements Interact {
+  readonly calls: { clicks: number; propagate: boolean }[] = [];
+  constructor(private readonly task: Task, private readonly needed: number) {}
+
+  async segment(clicks: readonly PlacedClick[], { propagate }: { propagate: boolean }) {
+    this.calls.push({ clicks: clicks.length, propagate });
+    const { axis, truth } = this.task;
+    const mask = new Uint8Array(truth.length);
+    for (const slice of new Set(clicks.map((click) => click.slice))) {
+      if (clicks.filter((click) => click.slice === slice).length >= this.needed) writeSlice(mask, shape, axis, slice, readSlice(truth, shape, axis, slice));
+    }
+    return { mask, seconds: { click: 1, propagate: 10, fuse: 100 }, kept: 2, propagated: 8 };
+  }
+}
+
+describe("the choice of slices", () => {
+  it("begins where the object is largest, across any axis", () => {
+    expect(firstSlice(ellipsoid(2))).toBe(4);
+    const truth = ellipsoid().truth.slice();
+    truth.fill(0, 0, 4 * 480).fill(0, 5 * 480).set([1, 1, 1], 3 * 480 + 7 * 24);
+    writeSlice(truth, shape, 1, 6, new Uint8Array(24 * 9).fill(1));
+    writeSlice(truth, shape, 0, 20, new Uint8Array(20 * 9).fill(1));
+    expect(firstSlice({ shape, axis: 1, truth })).toBe(6);
+    expect(firstSlice({ shape, axis: 0, truth })).toBe(20);
+  });
+
+  it("goes on where the result is worst, but not to slices with a speck of the object", () => {
+    const good = { truth: 200, mask: 200, both: 190 };
+    expect(worstSlice([good, { truth: 150, mask: 100, both: 90 }, { truth: 20, mask: 0, both: 0 }])).toBe(1);
+  });
+
+  it("sees a large error where the object is not", () => {
+    expect(worstSlice([{ truth: 200, mask: 200, both: 100 }, { truth: 0, mask: 120, both: 0 }])).toBe(1);
+    expect(worstSlice([{ truth: 200, mask: 200, both: 100 }, { truth: 0, mask: 99, both: 0 }])).toBe(0);
+  });
+
+  it("takes the larger half of the slices of a small object", () => {
+    const missed = (truth: number) => ({ truth, mask: truth, both: truth - 1 });
+    expect(worstSlice([{ truth: 5, mask: 0, both: 0 }, missed(20), missed(40), missed(60)])).toBe(2);
+  });
+});
+
+describe("protocol A", () => {
+  it("clicks once a round, each time on the slice that is worst", async () => {
+    const task = ellipsoid();
+    const user = new Learner(task, 1);
+    const rounds = await runProtocol(task, user, "A", 6);
+    expect(rounds.map(({ slice }) => slice)).toEqual([4, 2, 3, 5, 6, null]);
+    expect(rounds.map(({ clicks }) => clicks.length)).toEqual([1, 1, 1, 1, 1, 0]);
+    expect(user.calls.every(({ propagate }) => propagate)).toBe(true);
+    const scores = rounds.map(({ dice }) => dice);
+    expect(scores).toEqual([...scores].sort((a, b) => a - b));
+    expect(rounds[0].seconds).toEqual({ click: 1, propagate: 10, fuse: 100 });
+  });
+
+  it("repeats the score once nothing is left to correct", async () => {
+    const task = ellipsoid();
+    const perfect: Interact = { segment: async () => ({ mask: task.truth, seconds: { click: 1, propagate: 1, fuse: 1 }, kept: 0, propagated: 8 }) };
+    const rounds = await runProtocol(task, perfect, "A", 3);
+    expect(rounds.map(({ dice, slice, seconds }) => [dice, slice, seconds.click])).toEqual([[1, 4, 1], [1, null, 0], [1, null, 0]]);
+  });
+});
+
+describe("protocol B", () => {
+  it("stays on a slice until it is right, then propagates once", async () => {
+    const task = ellipsoid();
+    const user = new Learner(task, 3);
+    const [round] = await runProtocol(task, user, "B", 1);
+    expect(round.clicks).toHaveLength(3);
+    expect(user.calls).toEqual([1, 2, 3].map((clicks) => ({ clicks, propagate: false })).concat({ clicks: 3, propagate: true }));
+    expect(round.seconds).toEqual({ click: 3, propagate: 10, fuse: 100 });
+  });
+
+  it("gives up on a slice after five clicks, none of them on the same pixel", async () => {
+    const task = ellipsoid();
+    const [round] = await runProtocol(task, new Learner(task, 99), "B", 1);
+    expect(round.clicks).toHaveLength(5);
+    expect(new Set(round.clicks.map(({ row, col }) => `${row},${col}`)).size).toBe(5);
+  });
+});
