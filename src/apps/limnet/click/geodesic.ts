@@ -4,7 +4,7 @@
  */
 import type { Pixel } from "../../../imaging/geometry.js";
 
-const diagonal = 1.4142135623730951;
+const diagonal = Math.SQRT2;
 const far = 1e6;
 const repeats = 2;
 
