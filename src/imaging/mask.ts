@@ -1,0 +1,48 @@
+import { LimnetError } from "../errors.js";
+import { arrayOf } from "./dtype.js";
+import type { Geometry, Shape } from "./geometry.js";
+import { writeNifti } from "./nifti-write.js";
+import { type Segment, writeNrrd } from "./nrrd-write.js";
+import type { Volume } from "./volume.js";
+
+/** Containers in which a mask can be written. */
+export const maskExtensions = [".nii.gz", ".nii", ".nrrd", ".seg.nrrd"] as const;
+
+export type MaskExtension = (typeof maskExtensions)[number];
+
+/** Sample types of a written mask. */
+export const maskDtypes = ["uint8", "uint16", "int16"] as const;
+
+export interface MaskOptions {
+  /** uint8 when not given. */
+  readonly dtype?: (typeof maskDtypes)[number];
+  /** gzip inside a .nrrd or .seg.nrrd; off when not given, as OHIF reads raw data only. */
+  readonly compress?: boolean;
+  /** Objects of a .seg.nrrd; one segment named "label" of value 1 when not given. */
+  readonly segNrrd?: readonly Segment[];
+}
+
+/**
+ * Writes a result file: `mask` (nx * ny * nz, i fastest) on the grid of its image, in the container that
+ * `extension` names (with the dot, any case).
+ * @throws LimnetError bad_params for an unknown extension or dtype; what writeNifti and writeNrrd throw
+ */
+export async function encodeMask(
+  mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, path: string, options: MaskOptions = {},
+): Promise<void> {
+  const { dtype = "uint8", compress = false, segNrrd = [{ name: "label", value: 1 }] } = options;
+  if (!maskDtypes.includes(dtype)) {
+    throw new LimnetError("bad_params", `Masks are not written in that type. Choose one of ${maskDtypes.join(", ")}.`);
+  }
+  if (mask.length !== shape[0] * shape[1] * shape[2]) throw new RangeError(`a mask of ${mask.length} voxels for a grid of ${shape.join(" x ")}`);
+  const volume: Volume = { voxels: dtype === "uint8" ? mask : arrayOf[dtype].from(mask), shape, geometry, slope: 1, intercept: 0 };
+  const encoding = compress ? "gzip" : "raw";
+  switch (extension.toLowerCase()) {
+    case ".nii.gz": return writeNifti(volume, path, { gzip: true });
+    case ".nii": return writeNifti(volume, path, { gzip: false });
+    case ".nrrd": return writeNrrd(volume, path, { encoding });
+    case ".seg.nrrd": return writeNrrd(volume, path, { encoding, segments: segNrrd });
+    default:
+      throw new LimnetError("bad_params", `Masks are not written with that file extension. Choose one of ${maskExtensions.join(", ")}.`);
+  }
+}

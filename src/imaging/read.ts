@@ -1,0 +1,70 @@
+/** Reads a volume file; which format it is, its first bytes say. */
+import { arrayOf, samplesFrom } from "./dtype.js";
+import { byteCount, type Layout, sampleCount } from "./layout.js";
+import { isMetaImage, parseMetaImage } from "./mha.js";
+import { isNifti, niftiHeaderBytes, parseNifti } from "./nifti.js";
+import { isNrrd, parseNrrd } from "./nrrd.js";
+import { inflateHead, readDeflated, readHead, readRaw, readText, type Source, withSource } from "./source.js";
+import { badVolume, type ReadLimits, type Volume, type VolumeHeader, type Voxels } from "./volume.js";
+
+/** Longest text header that is looked at; terminology of a few hundred segments fits. */
+const textHeaderBytes = 1 << 20;
+
+/**
+ * Reads what the header says, without the voxels; of a .nii.gz only the first bytes are inflated.
+ * @throws LimnetError bad_volume for a file that is damaged, unsupported or beyond the limits; not_found
+ */
+export async function readHeader(path: string, limits: ReadLimits = {}): Promise<VolumeHeader> {
+  const { shape, geometry, dtype } = await withSource(path, (source) => layoutOf(source, limits));
+  return { shape, geometry, dtype };
+}
+
+/**
+ * Reads NIfTI-1 (.nii, .nii.gz), NRRD (.nrrd, .seg.nrrd with one layer, data attached) or MetaImage (.mha).
+ * The voxels are little-endian in memory, i fastest; the geometry is RAS millimetres.
+ * @throws LimnetError bad_volume for a file that is damaged, unsupported or beyond the limits; not_found;
+ *   out_of_memory
+ */
+export async function readVolume(path: string, limits: ReadLimits = {}): Promise<Volume> {
+  return withSource(path, async (source) => {
+    const layout = await layoutOf(source, limits);
+    const { shape, geometry, slope, intercept } = layout;
+    return { voxels: await readVoxels(source, layout), shape, geometry, slope, intercept };
+  });
+}
+
+async function layoutOf(source: Source, limits: ReadLimits): Promise<Layout> {
+  const head = await readHead(source, 1 << 12);
+  if (head.length === 0) throw badVolume("The image file is empty. Send it again.");
+  if (head[0] === 0x1f && head[1] === 0x8b) {
+    const inner = await inflateHead(source, niftiHeaderBytes);
+    if (isNifti(inner)) return parseNifti(inner, true, limits);
+  } else if (isNifti(head)) {
+    return parseNifti(head, false, limits);
+  } else if (isNrrd(head)) {
+    return parseNrrd(await readHead(source, textHeaderBytes), limits);
+  } else if (isMetaImage(head)) {
+    return parseMetaImage(await readHead(source, textHeaderBytes), limits);
+  }
+  throw badVolume("The file is not an image that this server reads. Send NIfTI-1 (.nii.gz, .nii), NRRD (.nrrd) or MetaImage (.mha).");
+}
+
+async function readVoxels(source: Source, layout: Layout): Promise<Voxels> {
+  const bytes = byteCount(layout);
+  const start = layout.start === "end" ? source.size - bytes : layout.start;
+  if (layout.packing === "text") return fromText(await readText(source, start, sampleCount(layout)), layout);
+  const buffer = layout.packing === "deflate"
+    ? await readDeflated(source, start, layout.skip, bytes)
+    : await readRaw(source, start, bytes);
+  return samplesFrom(buffer, layout.dtype, layout.littleEndian);
+}
+
+/** Numbers of a text file in the type that the header names; 64-bit integers stay float64. */
+function fromText(numbers: Float64Array, { dtype }: Layout): Voxels {
+  if (dtype === "int64" || dtype === "uint64" || dtype === "float64") return numbers;
+  const voxels = arrayOf[dtype].from(numbers);
+  if (dtype !== "float32" && voxels.some((value, at) => value !== numbers[at])) {
+    throw badVolume(`The text that holds the voxels has numbers that do not fit ${dtype}. Export the image again with the right type.`);
+  }
+  return voxels;
+}
