@@ -1,0 +1,159 @@
+/**
+ * One direction of the propagation (specification 2.6, 2.11): from a prompt slice by slice, until it is told to end, the
+ * object has gone, or a prompt without an object stands in the way.
+ */
+import { boxAbove } from "../click/zoom.js";
+import type { Networks } from "../networks.js";
+import { encodeSlice, type PermanentBlock } from "./encode.js";
+import type { Features, SliceFeatures } from "./features.js";
+import { Memory } from "./memory.js";
+import { intoRegion, maskFrom, ontoSlice, type StoredPlane } from "./plane.js";
+import { type Region, regionFollowing } from "./region.js";
+
+/** What all directions of one propagation share. */
+export interface Field {
+  readonly networks: Networks;
+  readonly features: Features;
+  /** Stored maps of the prompt slices; null: a prompt without an object, a wall. */
+  readonly prompts: ReadonlyMap<number, StoredPlane>;
+  readonly permanent: PermanentBlock;
+  /** Throws when the job has been cancelled. */
+  check(): void;
+  /** Region around all prompts. */
+  readonly region: Region;
+  /** A zeroed plane of the slice, for pasting. */
+  readonly scratch: { readonly data: Float32Array; readonly rows: number; readonly cols: number };
+}
+
+export interface Step {
+  readonly index: number;
+  readonly plane: StoredPlane;
+  /** False where a prompt was passed through. */
+  readonly decoded: boolean;
+}
+
+/** How often a direction may move its region; it costs the encoding of all prompts again. */
+const movesAllowed = 4;
+
+export class Direction {
+  readonly #field: Field;
+  readonly #step: 1 | -1;
+  readonly #until: number;
+  #region: Region;
+  #moves = 0;
+  #memory!: Memory;
+  /** Map of the slice before, [size, size] in the region, and that slice's features. */
+  #previous!: Float32Array;
+  #previousFeatures!: SliceFeatures;
+  #at: number;
+  #lastMemory: number;
+  #empty = 0;
+  #ended = false;
+  /** Own results so far (and the prompt): masks that can be encoded again. */
+  readonly #planes = new Map<number, StoredPlane>();
+
+  /** From the prompt on slice `from` to `until` (exclusive). Call `start` before the first `next`. */
+  constructor(field: Field, from: number, step: 1 | -1, until: number) {
+    this.#field = field;
+    this.#step = step;
+    this.#until = until;
+    this.#region = field.region;
+    this.#at = from;
+    this.#lastMemory = from;
+    this.#planes.set(from, field.prompts.get(from) ?? null);
+  }
+
+  get done(): boolean {
+    return this.#ended || this.#at + this.#step === this.#until;
+  }
+
+  /** The last slice that `next` answered; the prompt's before that. */
+  get at(): number {
+    return this.#at;
+  }
+
+  async start(): Promise<void> {
+    await this.#look(this.#region);
+  }
+
+  /** One slice. */
+  async next(): Promise<Step> {
+    const index = this.#at + this.#step;
+    const { prompts } = this.#field;
+    const decoded = !prompts.has(index);
+    const plane = decoded ? await this.#decode(index) : await this.#pass(index, prompts.get(index) ?? null);
+    this.#planes.set(index, plane);
+    this.#at = index;
+    return { index, plane, decoded };
+  }
+
+  /** Sets up memory and previous map in a region, encoding again what was kept. Long-term prototypes cannot be: they are dropped. */
+  async #look(region: Region): Promise<void> {
+    const { networks, features, permanent } = this.#field;
+    const { keyDim, valueDim, topK, stride } = networks.settings.propagation;
+    const kept = this.#memory?.temporary ?? [];
+    this.#region = region;
+    this.#memory = new Memory({ keyDim, valueDim, topK, hw: (region.size / stride) ** 2 }, await permanent.in(region));
+    for (const { slice } of kept) {
+      this.#field.check();
+      const map = intoRegion(this.#planes.get(slice) ?? null, features.source, region);
+      this.#memory.append(await encodeSlice(networks, slice, await features.at(slice, region), map));
+    }
+    this.#previous = intoRegion(this.#planes.get(this.#at) ?? null, features.source, region);
+    this.#previousFeatures = await features.at(this.#at, region);
+  }
+
+  async #decode(index: number): Promise<StoredPlane> {
+    const { networks, features, scratch } = this.#field;
+    const { settings } = networks;
+    const { memoryEvery, presenceThreshold, stopAfter } = settings.propagation;
+    const now = await features.at(index, this.#region);
+    const { f2, f4, f8 } = now;
+    const readout = await this.#memory.read(networks, now.key.data as Float32Array, now.selection.data as Float32Array);
+    const { probability, presence } = await networks.run("decode", {
+      f2, f4, f8, p4: this.#previousFeatures.f4, readout, previous: { data: this.#previous, dims: now.image.dims },
+    });
+    const absent = Number(presence.data[0]) < presenceThreshold;
+    const map = absent ? new Float32Array(this.#region.size ** 2) : (probability.data as Float32Array);
+    const plane = absent ? null : ontoSlice(map, this.#region, scratch);
+    const mask = plane === null ? null : boxAbove({ ...scratch, data: plane }, maskFrom - 1);
+    if (mask !== null && this.#moves < movesAllowed) {
+      const moved = regionFollowing(this.#region, mask, scratch, settings.propagation);
+      if (moved !== null) {
+        this.#moves++;
+        await this.#look(moved);
+        return this.#decode(index);
+      }
+    }
+    this.#empty = mask === null ? this.#empty + 1 : 0;
+    this.#ended = this.#empty >= stopAfter;
+    this.#previous = map;
+    this.#previousFeatures = now;
+    if (mask !== null && Math.abs(index - this.#lastMemory) >= memoryEvery && index + this.#step !== this.#until) {
+      this.#memory.append(await encodeSlice(networks, index, now, map));
+      this.#lastMemory = index;
+    }
+    return plane;
+  }
+
+  /** A prompt on the way: its map stands, and the direction goes on from it; without an object it is the end. */
+  async #pass(index: number, prompt: StoredPlane): Promise<StoredPlane> {
+    if (prompt === null) {
+      this.#ended = true;
+      return null;
+    }
+    const { features, scratch, networks } = this.#field;
+    const mask = boxAbove({ ...scratch, data: prompt }, maskFrom - 1);
+    const moved = mask !== null && this.#moves < movesAllowed
+      ? regionFollowing(this.#region, mask, scratch, networks.settings.propagation) : null;
+    if (moved !== null) {
+      this.#moves++;
+      await this.#look(moved);
+    }
+    this.#empty = 0;
+    this.#previous = intoRegion(prompt, features.source, this.#region);
+    this.#previousFeatures = await features.at(index, this.#region);
+    this.#lastMemory = index;
+    return prompt;
+  }
+}

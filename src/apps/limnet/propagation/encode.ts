@@ -1,0 +1,78 @@
+/** Slices into memory entries: the value graph, and the permanent block of prompts. */
+import type { Networks } from "../networks.js";
+import type { Features, SliceFeatures } from "./features.js";
+import { type MemorySlice, rowMajor } from "./memory.js";
+import { intoRegion, type StoredPlane } from "./plane.js";
+import type { Region } from "./region.js";
+
+/** Encodes a slice with its mask. @param map [size, size] probabilities 0..1 in the region of `features`. */
+export async function encodeSlice(
+  networks: Networks, slice: number, features: SliceFeatures, map: Float32Array,
+): Promise<MemorySlice> {
+  const { image, f8, key, shrinkage, selection } = features;
+  const mask = { data: map, dims: image.dims };
+  const { value } = await networks.run("value", { image, mask, f8 });
+  return {
+    slice,
+    key: key.data as Float32Array,
+    shrinkage: shrinkage.data as Float32Array,
+    selection: selection.data as Float32Array,
+    value: rowMajor(value.data as Float32Array, networks.settings.propagation.valueDim),
+  };
+}
+
+/** The most prompts that stay in memory; beyond it those farthest from the clicked slice go. */
+export const permanentCap = 16;
+
+/** Prompts of the permanent block (2.11), in slice order: non-empty ones, the `permanentCap` nearest to `clicked`. */
+export function permanentSlices(prompts: ReadonlyMap<number, StoredPlane>, clicked: number): number[] {
+  return [...prompts]
+    .filter(([, plane]) => plane !== null)
+    .map(([slice]) => slice)
+    .sort((a, b) => Math.abs(a - clicked) - Math.abs(b - clicked) || a - b)
+    .slice(0, permanentCap)
+    .sort((a, b) => a - b);
+}
+
+export interface PromptSource {
+  readonly networks: Networks;
+  readonly features: Features;
+  /** Stored maps; null: no object. */
+  readonly prompts: ReadonlyMap<number, StoredPlane>;
+  readonly clicked: number;
+  /** Throws when the job has been cancelled. */
+  check(): void;
+}
+
+/** Encodes prompts once per region and shares them between all directions. */
+export class PermanentBlock {
+  readonly #encoded = new Map<string, Promise<MemorySlice[]>>();
+  readonly #source: PromptSource;
+
+  constructor(source: PromptSource) {
+    this.#source = source;
+  }
+
+  in(region: Region): Promise<MemorySlice[]> {
+    const name = `${region.row},${region.col},${region.side},${region.size}`;
+    const known = this.#encoded.get(name);
+    if (known !== undefined) return known;
+    const made = this.#encode(region);
+    this.#encoded.set(name, made);
+    return made;
+  }
+
+  /** Prompts whose mask lies outside the region are left out (memory never holds an empty mask), unless all do. */
+  async #encode(region: Region): Promise<MemorySlice[]> {
+    const { networks, features, prompts, clicked, check } = this.#source;
+    const maps = permanentSlices(prompts, clicked)
+      .map((slice) => ({ slice, map: intoRegion(prompts.get(slice) ?? null, features.source, region) }));
+    const inside = maps.filter(({ map }) => map.some((p) => p >= 0.5));
+    const entries: MemorySlice[] = [];
+    for (const { slice, map } of inside.length > 0 ? inside : maps) {
+      check();
+      entries.push(await encodeSlice(networks, slice, await features.at(slice, region), map));
+    }
+    return entries;
+  }
+}

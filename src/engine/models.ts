@@ -1,0 +1,122 @@
+/**
+ * The models folder: manifest.json and the graphs that it names. Nothing else is ever loaded: every graph lies inside the
+ * folder and has the digest of the manifest.
+ */
+import { createHash } from "node:crypto";
+import { readFile, realpath } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import type { GraphName, NetworkSettings } from "../apps/limnet/networks.js";
+import { LimnetError } from "../errors.js";
+
+const whole = z.number().int().positive();
+const positive = z.number().positive();
+
+const settings: z.ZodType<NetworkSettings> = z.object({
+  click: z.object({
+    size: whole,
+    diskRadius: positive,
+    geodesic: z.array(z.object({ weight: z.number().nonnegative(), scale: positive })).readonly(),
+    zoom: z.object({
+      expansion: z.number().min(1),
+      minSide: whole,
+      keepOverlap: z.number().min(0).max(1),
+      first: z.enum(["whole", "fresh", "guess"]),
+    }),
+  }),
+  propagation: z.object({
+    sizes: z.array(whole.multipleOf(16)).min(1).readonly()
+      .refine((sizes) => sizes.every((size, n) => n === 0 || size > sizes[n - 1]), "must be ascending"),
+    stride: whole,
+    keyDim: whole,
+    valueDim: whole,
+    memoryEvery: whole,
+    topK: whole,
+    presenceThreshold: z.number().min(0).max(1),
+    region: z.object({ expansion: z.number().min(1), minSide: whole }),
+    stopAfter: whole,
+  }),
+  quality: z.object({ size: whole, expansion: z.number().min(1), minSide: whole }),
+});
+
+const graph = z.object({ file: z.string().min(1).max(200), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+
+const manifest = z.object({
+  version: z.literal(1),
+  default: z.string(),
+  models: z.record(z.string(), z.object({
+    settings,
+    graphs: z.object({ click: graph, key: graph, value: graph, read: graph, decode: graph, quality: graph }),
+  })),
+});
+
+export interface Model {
+  readonly name: string;
+  readonly settings: NetworkSettings;
+  /** sha256 over the sorted digests of its graphs. */
+  readonly digest: string;
+  /** Bytes of a graph, their digest checked. Throws bad_model. */
+  load(name: GraphName): Promise<Uint8Array>;
+}
+
+/** The folder of the models: LIMNET_MODELS, else models/ of the package. */
+export function modelsFolder(): string {
+  return process.env.LIMNET_MODELS || fileURLToPath(new URL("../../models", import.meta.url));
+}
+
+export const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
+
+const refuse = (what: string, cause?: unknown) =>
+  new LimnetError("bad_model", `The models cannot be used: ${what}. Restore the models folder from the release or train and export again.`, { cause });
+
+/** Reads a file of the folder. Names that leave it, by "..", an absolute path or a link, are refused. */
+async function readInside(folder: string, file: string): Promise<Uint8Array> {
+  const parts = file.split("/");
+  if (file.includes("\\") || file.includes("\0") || parts.some((part) => part === "" || part === "." || part === "..")) {
+    throw refuse(`"${file}" is no plain name of a file inside the models folder`);
+  }
+  let path: string;
+  try {
+    path = await realpath(join(folder, ...parts));
+  } catch (cause) {
+    throw refuse(`"${file}" is missing`, cause);
+  }
+  if (!path.startsWith((await realpath(folder)) + sep)) throw refuse(`"${file}" is a link that leads out of the models folder`);
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw refuse(`"${file}" cannot be read`, cause);
+  }
+}
+
+/** Reads the manifest and the model `name` (default: the manifest's). Throws bad_model for anything that is not as it must be. */
+export async function openModel(folder = modelsFolder(), name?: string): Promise<Model> {
+  let json: unknown;
+  const bytes = await readInside(folder, "manifest.json");
+  try {
+    json = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch (cause) {
+    throw refuse("manifest.json is no JSON", cause);
+  }
+  const parsed = manifest.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw refuse(`manifest.json: ${issue.path.join(".") || "it"}: ${issue.message}`, parsed.error);
+  }
+  const wanted = name ?? parsed.data.default;
+  const found = Object.hasOwn(parsed.data.models, wanted) ? parsed.data.models[wanted] : undefined;
+  if (found === undefined) throw refuse(`manifest.json has no model "${wanted}"`);
+  const { graphs } = found;
+  return {
+    name: wanted,
+    settings: found.settings,
+    digest: sha256(Object.values(graphs).map((entry) => entry.sha256).sort().join("\n")),
+    async load(graphName) {
+      const { file, sha256: expected } = graphs[graphName];
+      const content = await readInside(folder, file);
+      if (sha256(content) !== expected) throw refuse(`"${file}" has not the digest of manifest.json`);
+      return content;
+    },
+  };
+}
