@@ -1,0 +1,1 @@
+"""Training of the networks of LIM-Net: click, propagation, quality."""

@@ -1,0 +1,204 @@
+"""Iterative training of the click network (specification 1.6)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from . import data, infer, losses, maps, nets
+from .defects import defective
+from .trainer import Trainer
+
+SHARES = {"sts": 0.24, "msd_hippocampus": 0.07, "ts_reference": 0.12, "misc": 0.05, "brain_atlas": 0.09, "fetal_brain": 0.03, "ms_lesion": 0.02,
+          "nrrd": 0.01, "hc18_fetal_head": 0.06, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
+          "msd_liver_slices": 0.07, "synthetic": 0.20}
+SIZE = 128
+
+
+def sample(pool: data.Pool, rng, pseudo: float):
+    """One training view: image [H,W] 0..1, truth bool [H,W]."""
+    while True:
+        scan, vox, obj, _ = pool.draw(pseudo)
+        area = obj.reshape(len(obj), -1).sum(1)
+        ok = np.where(area >= (20 if scan.dataset != "hc18_fetal_head" else 100))[0]
+        if len(ok) == 0:
+            continue
+        t = int(ok[rng.integers(len(ok))])
+        mask, plane = obj[t], vox[t]
+        if rng.random() < 0.7:  # one click means one piece, mostly
+            parts, n = ndimage.label(mask)
+            if n > 1:
+                sizes = np.bincount(parts.ravel())[1:]
+                mask = parts == 1 + rng.choice(n, p=sizes / sizes.sum())
+                if mask.sum() < 12:
+                    continue
+        rr, cc = np.where(mask.any(1))[0], np.where(mask.any(0))[0]
+        longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
+        whole = max(mask.shape)
+        if rng.random() < 0.22:
+            side, centre = whole * rng.uniform(0.9, 1.15), (mask.shape[0] / 2 - 0.5, mask.shape[1] / 2 - 0.5)
+        else:
+            side = min(max(longer * np.exp(rng.uniform(np.log(1.15), np.log(3.5))), 20), whole * 1.2)
+            slack = max(0.0, (side - longer) / 2) + 0.1 * longer
+            centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-slack, slack), (cc[0] + cc[-1]) / 2 + rng.uniform(-slack, slack))
+        matrix, scale = data.view_matrix(centre, side, SIZE, rng)
+        truth = data.warp(mask.astype(np.float32), matrix, SIZE, scale) >= 0.5
+        if truth.sum() < 12:
+            continue
+        lo, hi = data.random_window(scan, rng)
+        image = data.warp(np.clip((plane.astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, SIZE, scale)
+        return data.appearance(image[None], rng)[0], truth
+
+
+def initial_clicks(truth, rng):
+    d = maps.distance(truth)
+    u = rng.random()
+    if u < 0.7:  # one click, as people and the robot give it
+        inner = np.argwhere(d >= d.max() * (0.999 if rng.random() < 0.4 else 0.5)) if rng.random() < 0.75 else np.argwhere(truth)
+        r, c = inner[rng.integers(len(inner))]
+        return [(float(r), float(c))], []
+    pts = np.argwhere(d > min(2.0, d.max() / 2))
+    n = 1 + min(5, rng.geometric(0.35) - 1)
+    pos = [tuple(map(float, pts[rng.integers(len(pts))])) for _ in range(n)]
+    ring = (maps.distance(~truth) > 1) & (maps.distance(~truth) < max(3.0, 0.3 * np.sqrt(truth.sum())))
+    pool = np.argwhere(ring if rng.random() < 0.7 and ring.any() else ~truth)
+    neg = [tuple(map(float, pool[rng.integers(len(pool))])) for _ in range(min(4, rng.geometric(0.4) - 1))] if len(pool) else []
+    return pos, neg
+
+
+class Item:
+    def __init__(self, pool, rng, pseudo, defects):
+        self.image, self.truth = sample(pool, rng, pseudo)
+        self.smooth = maps.smooth(self.image)
+        self.previous = np.zeros((SIZE, SIZE), np.float32)
+        self.blank = rng.random() < 0.2
+        if rng.random() < defects:
+            bad = defective(self.truth, rng)
+            self.previous = bad.astype(np.float32)
+            if rng.random() < 0.5:  # soft, as a propagated probability
+                import cv2
+
+                self.previous = cv2.GaussianBlur(self.previous, (0, 0), rng.uniform(0.5, 2.5))
+            self.positive, self.negative = [], []
+            self.add(rng)
+        else:
+            self.positive, self.negative = initial_clicks(self.truth, rng)
+
+    def add(self, rng):
+        click = maps.next_click(self.previous, self.truth, rng)
+        if click is not None:
+            (self.positive if click[2] else self.negative).append(click[:2])
+
+    def maps(self):
+        return maps.click_maps(self.smooth, self.previous, self.positive, self.negative, self.blank)
+
+
+def validation_set(index: Path, per_set: int = 14):
+    """Fixed val slices: (dataset, plane 0..1, truth)."""
+    rng = np.random.default_rng(7)
+    out = []
+    by = {}
+    for s in data.load(index, "val"):
+        by.setdefault(s.dataset, []).append(s)
+    for name, scans in sorted(by.items()):
+        if name == "chasedb1_vessel":
+            continue
+        for _ in range(per_set):
+            for _ in range(50):
+                s = scans[rng.integers(len(scans))]
+                if not s.values:
+                    continue
+                m = s.labels > 0 if name in ("msd_hippocampus", "sts") else s.labels == s.values[rng.integers(len(s.values))]
+                axis = 1 if name == "msd_hippocampus" else 0
+                v, m = np.moveaxis(s.voxels, axis, 0), np.moveaxis(m, axis, 0)
+                area = m.reshape(len(m), -1).sum(1)
+                ok = np.where(area >= 40)[0]
+                if len(ok):
+                    break
+            t = ok[rng.integers(len(ok))]
+            lo, hi = s.window
+            plane = np.floor(np.clip((v[t] - lo) / (hi - lo), 0, 1) * 255 + 0.5) / 255
+            out.append((name, plane.astype(np.float32), m[t]))
+    return out
+
+
+def evaluate(net, items, clicks=5, **kw):
+    """Mean IoU per set after 1..clicks robot clicks; score = mean over sets of the IoU after 1, 2 and 5."""
+    net.eval()
+    table = {}
+    for name, plane, truth in items:
+        prob, done, row = np.zeros(plane.shape, np.float32), [], []
+        for _ in range(clicks):
+            c = maps.robot_click(prob >= 0.5, truth, [(r, q) for r, q, _ in done])
+            if c is not None:
+                done.append(c)
+                prob = infer.run_clicks(net, plane, np.zeros_like(prob), done, **kw)
+            m = prob >= 0.5
+            row.append((m & truth).sum() / max(1, (m | truth).sum()))
+        table.setdefault(name, []).append(row)
+    means = {k: np.mean(v, 0) for k, v in table.items()}
+    score = float(np.mean([(m[0] + m[1] + m[4]) / 3 for m in means.values()]))
+    return {"score": round(score, 4), **{k: [round(float(x), 3) for x in m] for k, m in means.items()}}
+
+
+def main(argv=None):
+    p = argparse.ArgumentParser(prog="limnet_training click")
+    p.add_argument("--index", type=Path, required=True)
+    p.add_argument("--run", type=Path, required=True)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--lr", type=float, default=6e-4)
+    p.add_argument("--steps", type=int, default=1_000_000)
+    p.add_argument("--finish", type=int, default=0, help="bring the rate to zero over so many steps, then end")
+    p.add_argument("--hours", type=float, default=1e9)
+    p.add_argument("--pseudo", type=float, default=0.3, help="share of pseudo-objects among the real scans' samples")
+    p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
+    p.add_argument("--val-every", type=int, default=1000)
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--resume", nargs="?", const="last.pt")
+    a = p.parse_args(argv)
+    torch.set_num_threads(a.threads)
+    import cv2
+
+    cv2.setNumThreads(1)
+    trainer = Trainer(nets.ClickLite(), a.run, a.seed, a.lr)
+    if a.resume:
+        trainer.resume(a.resume)
+    rng = trainer.rng
+    pool = data.Pool(data.load(a.index, "train"), rng, SHARES)
+    val = validation_set(a.index)
+
+    def forward(net, items):
+        image = torch.from_numpy(np.stack([i.image for i in items]))[:, None]
+        m = torch.from_numpy(np.stack([i.maps() for i in items]))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return net(image, m).float()
+
+    def one_step():
+        items = [Item(pool, rng, a.pseudo, a.defects) for _ in range(a.batch)]
+        rounds = rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])
+        trainer.net.eval()
+        for _ in range(rounds):
+            with torch.no_grad():
+                prob = torch.sigmoid(forward(trainer.net, items))[:, 0].numpy()
+            for i, q in zip(items, prob):
+                i.previous = q
+                i.add(rng)
+        trainer.net.train()
+        truth = torch.from_numpy(np.stack([i.truth for i in items]).astype(np.float32))[:, None]
+        logits = forward(trainer.net, items)
+        f, d = losses.focal(logits, truth).mean(), losses.dice(logits, truth).mean()
+        with torch.no_grad():
+            m = logits >= 0
+            iou = ((m & (truth > 0.5)).sum((1, 2, 3)) / (m | (truth > 0.5)).sum((1, 2, 3)).clamp(min=1)).mean()
+        return f + d, {"focal": f.item(), "dice": d.item(), "iou": iou.item()}
+
+    trainer.loop(one_step, lambda net: evaluate(net, val), a.steps, val_every=a.val_every, finish=a.finish, hours=a.hours)
+
+
+if __name__ == "__main__":
+    main()

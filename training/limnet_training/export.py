@@ -1,0 +1,168 @@
+"""PyTorch -> ONNX, digests and settings -> models/manifest.json. Every graph is run in ONNX Runtime against PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from . import nets
+
+SETTINGS = {
+    "click": {
+        "size": 128,
+        "diskRadius": 3,
+        "geodesic": [{"weight": 20, "scale": 20}, {"weight": 80, "scale": 30}],
+        "zoom": {"expansion": 1.6, "minSide": 32, "keepOverlap": 0.5, "first": "fresh"},
+    },
+    "propagation": {
+        "sizes": [128, 256],
+        "stride": 8,
+        "keyDim": 64,
+        "valueDim": 128,
+        "memoryEvery": 3,
+        "topK": 30,
+        "presenceThreshold": 0.5,
+        "region": {"expansion": 1.75, "minSide": 32},
+        "stopAfter": 3,
+    },
+    "quality": {"size": 96, "expansion": 1.5, "minSide": 32},
+}
+
+
+class Click(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, image, maps):
+        return torch.sigmoid(self.net(image, maps))
+
+
+class Decode(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, f2, f4, f8, p4, readout, previous):
+        r = readout.transpose(0, 1).reshape(1, -1, f8.shape[2], f8.shape[3])
+        logits, presence = self.net(f2, f4, f8, p4, r, previous)
+        return torch.sigmoid(logits), torch.sigmoid(presence)
+
+
+class Quality(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, pairs):
+        return torch.sigmoid(self.net(pairs))
+
+
+def export_graph(module, inputs: dict, outputs: list[str], dynamic: dict, path: Path) -> float:
+    """Writes one graph; returns the largest difference between ONNX Runtime and PyTorch on the given inputs."""
+    module.eval()
+    args = tuple(inputs.values())
+    with torch.no_grad():
+        want = module(*args)
+        torch.onnx.export(module, args, str(path), input_names=list(inputs), output_names=outputs,
+                          dynamic_axes=dynamic, opset_version=17, dynamo=False, do_constant_folding=True)
+    want = want if isinstance(want, tuple) else (want,)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = {i.name for i in session.get_inputs()}
+    feeds = {n: (v.numpy() if isinstance(v, torch.Tensor) else np.array([v])) for n, v in inputs.items() if n in names}
+    got = session.run(None, feeds)
+    return max(float(np.abs(g - w.numpy()).max()) for g, w in zip(got, want))
+
+
+def export_all(click, propagation, quality, out: Path, size: int = 128) -> dict:
+    """Exports every network that is not None into `out`/lite; returns {graph: max difference}."""
+    folder = out / "lite"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    hw = {2: "H", 3: "W"}
+    diffs = {}
+    image = torch.rand(1, 1, size, size)
+    if click is not None:
+        diffs["click"] = export_graph(Click(click), {"image": image, "maps": torch.rand(1, 7, size, size)}, ["probability"],
+                                      {"image": hw, "maps": hw, "probability": hw}, folder / "click.onnx")
+    if propagation is not None:
+        names = ["f2", "f4", "f8", "key", "shrinkage", "selection"]
+        dyn = {n: {2: f"H_{n}", 3: f"W_{n}"} for n in names}
+        diffs["key"] = export_graph(propagation.key, {"image": image}, names, {"image": hw, **dyn}, folder / "key.onnx")
+        with torch.no_grad():
+            f2, f4, f8, key, shrink, select = propagation.key(image)
+        h = f8.shape[2]
+        diffs["value"] = export_graph(propagation.value, {"image": image, "mask": torch.rand_like(image), "f8": f8}, ["value"],
+                                      {"image": hw, "mask": hw, "f8": {2: "h", 3: "w"}, "value": {2: "h", 3: "w"}}, folder / "value.onnx")
+        diffs["decode"] = export_graph(
+            Decode(propagation.decode),
+            {"f2": f2, "f4": f4, "f8": f8, "p4": f4.flip(2), "readout": torch.randn(h * h, 128), "previous": torch.rand_like(image)},
+            ["probability", "presence"],
+            {"f2": {2: "a", 3: "b"}, "f4": {2: "c", 3: "d"}, "f8": {2: "h", 3: "w"}, "p4": {2: "c", 3: "d"}, "readout": {0: "M"},
+             "previous": hw, "probability": hw}, folder / "decode.onnx")
+        export_read(folder / "read.onnx")
+    if quality is not None:
+        s = SETTINGS["quality"]["size"]
+        diffs["quality"] = export_graph(Quality(quality), {"pairs": torch.rand(2, 3, s, s)}, ["previous_better"],
+                                        {"pairs": {0: "B"}, "previous_better": {0: "B"}}, folder / "quality.onnx")
+    write_manifest(out)
+    return diffs
+
+
+def export_read(path: Path) -> None:
+    """The read graph, written node by node: K is an input, N and M are free (specification 2.12)."""
+    from onnx import TensorProto, checker, helper, save
+
+    f32, i64 = TensorProto.FLOAT, TensorProto.INT64
+    n = helper.make_node
+    c = lambda name, value: n("Constant", [], [name], value=helper.make_tensor(name, f32, [], [value]))  # noqa: E731
+    nodes = [
+        c("two", 2.0), c("scale", 0.125),
+        n("Transpose", ["qe"], ["qeT"], perm=[1, 0]),                # M x C
+        n("Mul", ["mk", "mk"], ["mk2"]),
+        n("MatMul", ["qeT", "mk2"], ["a"]),                          # M x N
+        n("Mul", ["qk", "qe"], ["qke"]),
+        n("Transpose", ["qke"], ["qkeT"], perm=[1, 0]),
+        n("MatMul", ["qkeT", "mk"], ["b"]),
+        n("Mul", ["qke", "qk"], ["qkk"]),
+        n("Transpose", ["qkk"], ["qkkT"], perm=[1, 0]),
+        n("Constant", [], ["one_axis"], value=helper.make_tensor("one_axis", i64, [1], [1])),
+        n("ReduceSum", ["qkkT", "one_axis"], ["cq"], keepdims=1),    # M x 1
+        n("Mul", ["b", "two"], ["b2"]),
+        n("Sub", ["b2", "a"], ["ba"]),
+        n("Sub", ["ba", "cq"], ["bac"]),
+        n("Mul", ["ms", "scale"], ["ms8"]),                          # 1 x N
+        n("Mul", ["bac", "ms8"], ["s"]),
+        n("TopK", ["s", "k"], ["top", "indices"], axis=1, largest=1, sorted=1),
+        n("Softmax", ["top"], ["weights"], axis=1),
+        n("Gather", ["mv", "indices"], ["rows"], axis=0),            # M x K x Cv
+        n("Unsqueeze", ["weights", "one_axis"], ["w3"]),             # M x 1 x K
+        n("MatMul", ["w3", "rows"], ["r3"]),                         # M x 1 x Cv
+        n("Squeeze", ["r3", "one_axis"], ["readout"]),
+    ]
+    t = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, "read", [
+        t("mk", f32, [64, "N"]), t("ms", f32, [1, "N"]), t("mv", f32, ["N", "V"]), t("qk", f32, [64, "M"]), t("qe", f32, [64, "M"]), t("k", i64, [1]),
+    ], [t("readout", f32, ["M", "V"]), t("weights", f32, ["M", "K"]), t("indices", i64, ["M", "K"])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    checker.check_model(model)
+    save(model, str(path))
+
+
+def write_manifest(out: Path) -> None:
+    folder = out / "lite"
+    graphs = {}
+    for name in ("click", "key", "value", "read", "decode", "quality"):
+        path = folder / f"{name}.onnx"
+        if path.exists():
+            graphs[name] = {"file": f"lite/{name}.onnx", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    manifest = {"version": 1, "default": "lite", "models": {"lite": {
+        "description": "LIM-Net lite: own weights, trained from scratch", "licence": "CC BY-SA 4.0", "card": "lite.md", "settings": SETTINGS, "graphs": graphs}}}
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
