@@ -13,6 +13,7 @@ export const catalogue = {
   bad_volume: 422,
   too_large: 413,
   unsupported_output: 422,
+  sessions_off: 406,
   not_implemented: 501,
   busy: 503,
   engine_died: 503,

@@ -1,0 +1,185 @@
+/** The Datastore on a local folder, in MONAI Label's layout: a folder used with one server opens with the other. */
+import { mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { LimnetError } from "../errors.js";
+import { fileDigest } from "../imaging/digest.js";
+import { readHeader } from "../imaging/read.js";
+import type { VolumeHeader } from "../imaging/volume.js";
+import type { Datastore, DatastoreDocument, DatastoreStats, ImageFile, Info } from "./datastore.js";
+import { DigestCache } from "./digest-cache.js";
+import { FolderIndex } from "./folder-index.js";
+import { type FileEntry, type ImageEntry, type Index, toDocument } from "./index-file.js";
+import { type Log, silentLog } from "./log.js";
+import { moveInto } from "./move.js";
+import { checkExtension, checkId, checkTag, finalTag, imageExtensions, isOneOf, labelExtensions } from "./names.js";
+import { freshEntry } from "./reconcile.js";
+
+export class FolderDatastore implements Datastore {
+  readonly #index: FolderIndex;
+  readonly #digests = new DigestCache(fileDigest);
+
+  /** `folder` is created by `start` where it is missing. */
+  constructor(folder: string, options: { log?: Log } = {}) {
+    this.#index = new FolderIndex(resolve(folder), options.log ?? silentLog);
+  }
+
+  start(): Promise<void> {
+    return this.#index.open();
+  }
+
+  close(): Promise<void> {
+    return this.#index.close();
+  }
+
+  document(): Promise<DatastoreDocument> {
+    return this.#index.read((index) => structuredClone(toDocument(index)));
+  }
+
+  stats(): Promise<DatastoreStats> {
+    return this.#index.read((index) => {
+      const tags = new Map<string, number>();
+      for (const entry of index.objects.values()) {
+        for (const tag of entry.labels.keys()) tags.set(tag, (tags.get(tag) ?? 0) + 1);
+      }
+      return { total: index.objects.size, completed: tags.get(finalTag) ?? 0, label_tags: Object.fromEntries(tags) };
+    });
+  }
+
+  listImages(): Promise<string[]> {
+    return this.#list(() => true);
+  }
+
+  listUnlabeled(): Promise<string[]> {
+    return this.#list((entry) => !entry.labels.has(finalTag));
+  }
+
+  image(id: string): Promise<ImageFile | null> {
+    return this.#index.read((index) => {
+      const entry = index.objects.get(id);
+      return entry ? this.#file(id, entry.image, this.#imagePath(id, entry.image.ext)) : null;
+    });
+  }
+
+  label(id: string, tag: string): Promise<ImageFile | null> {
+    return this.#index.read((index) => {
+      const label = index.objects.get(id)?.labels.get(tag);
+      return label ? this.#file(id, label, this.#labelPath(id, tag, label.ext)) : null;
+    });
+  }
+
+  async imageDigest(id: string): Promise<string> {
+    return this.#digests.digest((await this.#known(id)).path);
+  }
+
+  async imageHeader(id: string): Promise<VolumeHeader> {
+    return readHeader((await this.#known(id)).path);
+  }
+
+  /** Replaces an image of the same id; its labels stay (MONAI Label drops what it knows about them). */
+  async addImage(id: string, ext: string, file: string, info: Info): Promise<void> {
+    checkId(id);
+    checkExtension(ext, imageExtensions);
+    await this.#index.change(async (index) => {
+      const before = index.objects.get(id);
+      await moveInto(file, this.#imagePath(id, ext));
+      const image = { ...freshEntry(id, ext), rest: before?.image.rest ?? {} };
+      image.info = { ...info, ...image.info };
+      index.objects.set(id, { image, labels: before?.labels ?? new Map(), rest: before?.rest ?? {} });
+      await this.#removeOthers(imageExtensions, before?.image.ext, ext, (other) => this.#imagePath(id, other));
+    });
+  }
+
+  removeImage(id: string): Promise<void> {
+    return this.#index.change(async (index) => {
+      const entry = entryOf(index, id);
+      for (const [tag, label] of entry.labels) await rm(this.#labelPath(id, tag, label.ext), { force: true });
+      await this.#removeOthers(imageExtensions, entry.image.ext, null, (ext) => this.#imagePath(id, ext));
+      index.objects.delete(id);
+    });
+  }
+
+  /** A label saved before under another extension is removed: two files for one label would be one too many. */
+  async saveLabel(id: string, tag: string, ext: string, file: string, info: Info): Promise<void> {
+    checkTag(tag);
+    checkExtension(ext, labelExtensions);
+    await this.#index.change(async (index) => {
+      const entry = entryOf(index, id);
+      await mkdir(join(this.#index.folder, "labels", tag), { recursive: true });
+      await moveInto(file, this.#labelPath(id, tag, ext));
+      const label = freshEntry(id, ext);
+      label.info = { ...info, ...label.info };
+      const before = entry.labels.get(tag);
+      entry.labels.set(tag, label);
+      await this.#removeOthers(labelExtensions, before?.ext, ext, (other) => this.#labelPath(id, tag, other));
+    });
+  }
+
+  removeLabel(id: string, tag: string): Promise<void> {
+    return this.#index.change(async (index) => {
+      const label = index.objects.get(id)?.labels.get(tag);
+      if (!label) throw unknownLabel(id, tag);
+      await this.#removeOthers(labelExtensions, label.ext, null, (ext) => this.#labelPath(id, tag, ext));
+      index.objects.get(id)!.labels.delete(tag);
+    });
+  }
+
+  updateImageInfo(id: string, info: Info): Promise<void> {
+    return this.#index.change((index) => {
+      Object.assign(entryOf(index, id).image, { info: { ...entryOf(index, id).image.info, ...info } });
+    });
+  }
+
+  updateLabelInfo(id: string, tag: string, info: Info): Promise<void> {
+    return this.#index.change((index) => {
+      const label = entryOf(index, id).labels.get(tag);
+      if (!label) throw unknownLabel(id, tag);
+      label.info = { ...label.info, ...info };
+    });
+  }
+
+  /** Only what this server can read: an older index may also name photographs or slides. */
+  #list(wanted: (entry: ImageEntry) => boolean): Promise<string[]> {
+    return this.#index.read((index) => [...index.objects]
+      .filter(([, entry]) => isOneOf(entry.image.ext, imageExtensions) && wanted(entry))
+      .map(([id]) => id).sort());
+  }
+
+  #file(id: string, entry: FileEntry, path: string): ImageFile {
+    return { id, path, ext: entry.ext, info: structuredClone(entry.info) };
+  }
+
+  async #known(id: string): Promise<ImageFile> {
+    const image = await this.image(id);
+    if (!image) throw unknownImage(id);
+    return image;
+  }
+
+  #imagePath(id: string, ext: string): string {
+    return join(this.#index.folder, id + ext);
+  }
+
+  #labelPath(id: string, tag: string, ext: string): string {
+    return join(this.#index.folder, "labels", tag, id + ext);
+  }
+
+  async #removeOthers(known: readonly string[], before: string | undefined, keep: string | null, path: (ext: string) => string): Promise<void> {
+    for (const ext of new Set([...known, ...(before === undefined ? [] : [before])])) {
+      if (ext !== keep) await rm(path(ext), { force: true });
+    }
+  }
+}
+
+/** The error for an id that no image has. */
+export function unknownImage(id: string): LimnetError {
+  return new LimnetError("unknown_image", `Image ${JSON.stringify(id.slice(0, 80))} NOT Found. GET /datastore/?output=all lists the images that are there.`);
+}
+
+function unknownLabel(id: string, tag: string): LimnetError {
+  return new LimnetError("unknown_label", `Label ${JSON.stringify(id.slice(0, 80))} NOT Found under tag ${JSON.stringify(tag.slice(0, 80))}.`);
+}
+
+function entryOf(index: Index, id: string): ImageEntry {
+  const entry = index.objects.get(id);
+  if (!entry) throw unknownImage(id);
+  return entry;
+}

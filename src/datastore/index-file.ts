@@ -1,0 +1,134 @@
+/** `datastore_v2.json` of MONAI Label: read leniently, keys we do not know kept, written whole or not at all. */
+import { randomBytes } from "node:crypto";
+import { copyFile, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { DatastoreDocument, Info } from "./datastore.js";
+import type { Log } from "./log.js";
+import { isPlainExtension, nameProblem } from "./names.js";
+
+export const indexName = "datastore_v2.json";
+
+/** A file of the datastore. `rest` holds keys of other programs. */
+export interface FileEntry {
+  ext: string;
+  info: Info;
+  rest: Info;
+}
+
+export interface ImageEntry {
+  image: FileEntry;
+  labels: Map<string, FileEntry>;
+  rest: Info;
+}
+
+/** The index in memory. Maps, so that an id such as "__proto__" is only a name. */
+export interface Index {
+  rest: Info;
+  objects: Map<string, ImageEntry>;
+}
+
+/** An index as MONAI Label creates it. */
+export function emptyIndex(): Index {
+  return { rest: { name: "new-dataset", description: "New Dataset", images_dir: ".", labels_dir: "labels" }, objects: new Map() };
+}
+
+/** The document as clients and `datastore_v2.json` have it. */
+export function toDocument(index: Index): DatastoreDocument {
+  const file = (entry: FileEntry) => ({ ...entry.rest, ext: entry.ext, info: entry.info });
+  const objects = [...index.objects].map(([id, entry]) => [id, {
+    ...entry.rest,
+    image: file(entry.image),
+    labels: Object.fromEntries([...entry.labels].map(([tag, label]) => [tag, file(label)])),
+  }]);
+  return { ...emptyIndex().rest, ...index.rest, objects: Object.fromEntries(objects) } as unknown as DatastoreDocument;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function fileEntry(value: unknown): FileEntry | null {
+  if (!isObject(value)) return null;
+  const { ext, info = {}, ...rest } = value;
+  if (typeof ext !== "string" || !isPlainExtension(ext) || !isObject(info)) return null;
+  return { ext, info, rest };
+}
+
+/** Turns parsed JSON into an index; `damaged` counts entries that could not be read. Null where it is no index at all. */
+export function fromDocument(value: unknown): { index: Index; damaged: number } | null {
+  if (!isObject(value) || !isObject(value.objects ?? {})) return null;
+  const { objects = {}, ...rest } = value;
+  const index: Index = { rest, objects: new Map() };
+  let damaged = 0;
+  for (const [id, object] of Object.entries(objects as object)) {
+    const image = isObject(object) && nameProblem(id) === null ? fileEntry(object.image) : null;
+    if (!image || !isObject(object.labels ?? {})) {
+      damaged++;
+      continue;
+    }
+    const { image: _image, labels = {}, ...others } = object;
+    const entry: ImageEntry = { image, labels: new Map(), rest: others };
+    for (const [tag, label] of Object.entries(labels as object)) {
+      const read = nameProblem(tag) === null ? fileEntry(label) : null;
+      if (read) entry.labels.set(tag, read);
+      else damaged++;
+    }
+    index.objects.set(id, entry);
+  }
+  return { index, damaged };
+}
+
+/** Reads the index of a folder. A damaged file is set aside under another name, never thrown away. */
+export async function readIndex(folder: string, log: Log): Promise<Index> {
+  const path = join(folder, indexName);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return emptyIndex();
+    throw error;
+  }
+  let read: ReturnType<typeof fromDocument> = null;
+  try {
+    read = fromDocument(JSON.parse(text));
+  } catch {
+    // Not JSON: handled as any other damage below.
+  }
+  if (read && read.damaged === 0) return read.index;
+  const aside = `${indexName}.broken-${Date.now()}`;
+  if (read) await copyFile(path, join(folder, aside));
+  else await rename(path, join(folder, aside));
+  log.warn(`${indexName} is damaged: it was kept as ${aside} and is rebuilt from the files that are there.`);
+  return read?.index ?? emptyIndex();
+}
+
+/** Writes the index: temporary file, sync, rename, sync of the folder. After a crash the old or the new one is there. */
+export async function writeIndex(folder: string, index: Index): Promise<void> {
+  const path = join(folder, indexName);
+  const temporary = join(folder, `.${indexName}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    const handle = await open(temporary, "wx", 0o644);
+    try {
+      await handle.writeFile(JSON.stringify(toDocument(index), null, 2));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Makes a rename durable. Windows cannot open a folder, and needs no such call. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

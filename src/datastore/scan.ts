@@ -1,0 +1,74 @@
+/** What lies in the folder right now: images on the top level, labels below labels/<tag>/. */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Log } from "./log.js";
+import { imageExtensions, labelExtensions, nameProblem, splitName } from "./names.js";
+
+export interface Scan {
+  /** Per image id the extensions found, in order of preference. */
+  readonly images: ReadonlyMap<string, readonly string[]>;
+  /** Per tag and id the extensions found. */
+  readonly labels: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
+  /** Every file name seen, per folder ("" for images, else the tag): an entry of an older index may name any of them. */
+  readonly names: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** Looks into `folder` and its label folders. Throws where the folder itself cannot be read: nothing may be concluded then. */
+export async function scanFolder(folder: string, log: Log): Promise<Scan> {
+  const names = new Map<string, Set<string>>();
+  names.set("", await files(folder));
+  const labels = new Map<string, Map<string, string[]>>();
+  for (const tag of await labelTags(folder)) {
+    const found = await files(join(folder, "labels", tag));
+    names.set(tag, found);
+    labels.set(tag, group(found, labelExtensions, log));
+  }
+  return { images: group(names.get("")!, imageExtensions, log), labels, names };
+}
+
+/** Sub-folders of labels/: each is a tag. */
+export async function labelTags(folder: string): Promise<string[]> {
+  const entries = await readdir(join(folder, "labels"), { withFileTypes: true }).catch(emptyIfMissing);
+  return entries.filter((entry) => entry.isDirectory() && nameProblem(entry.name) === null).map((entry) => entry.name).sort();
+}
+
+/** A value that changes when files appear in or vanish from one of the folders, or the index is written by someone else. */
+export async function folderStamp(folder: string, indexName: string): Promise<string> {
+  const tags = await labelTags(folder);
+  const paths = [folder, join(folder, "labels"), join(folder, indexName), ...tags.map((tag) => join(folder, "labels", tag))];
+  const stamps = await Promise.all(paths.map(async (path) => {
+    const found = await stat(path, { bigint: true }).catch(() => null);
+    return found ? `${found.ino}.${found.mtimeNs}` : "-";
+  }));
+  return [...tags, ...stamps].join("|");
+}
+
+function emptyIfMissing(error: NodeJS.ErrnoException): never[] {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+  throw error;
+}
+
+async function files(folder: string): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.name.startsWith(".")) continue;
+    if (entry.isFile()) found.add(entry.name);
+    // A link to a file is how people gather scans that lie elsewhere.
+    else if (entry.isSymbolicLink() && (await stat(join(folder, entry.name)).catch(() => null))?.isFile()) found.add(entry.name);
+  }
+  return found;
+}
+
+function group(names: ReadonlySet<string>, extensions: readonly string[], log: Log): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const name of [...names].sort()) {
+    const split = splitName(name, extensions);
+    if (!split) continue;
+    const problem = nameProblem(split.id);
+    if (problem) log.warn(`A file of the studies folder is ignored: its name ${problem}.`);
+    else found.set(split.id, [...(found.get(split.id) ?? []), split.ext]);
+  }
+  const rank = (ext: string) => extensions.indexOf(ext.toLowerCase());
+  for (const list of found.values()) list.sort((a, b) => rank(a) - rank(b));
+  return found;
+}

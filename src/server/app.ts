@@ -1,0 +1,115 @@
+/** The map of the server: what a request passes, in order, and how the server starts and stops. */
+import { createServer as createHttpServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import express, { type Express } from "express";
+import type { App } from "../apps/app.js";
+import type { Datastore } from "../datastore/datastore.js";
+import type { Log } from "../datastore/log.js";
+import type { Config } from "./config.js";
+import { clearScratch, type ServerContext, scratchRoot } from "./context.js";
+import { docsRouter } from "./docs.js";
+import { type Endpoint, mount } from "./endpoint.js";
+import { errorHandler, notFound } from "./errors.js";
+import { crossOrigin, parseQuery, requestLog, securityHeaders } from "./middleware.js";
+import { describeApi } from "./openapi.js";
+import { activeLearningRoutes } from "./routes/activelearning.js";
+import { datastoreRoutes } from "./routes/datastore.js";
+import { healthRoutes } from "./routes/health.js";
+import { imageRoutes } from "./routes/images.js";
+import { inferRoutes } from "./routes/infer.js";
+import { infoRoutes } from "./routes/info.js";
+import { labelRoutes } from "./routes/labels.js";
+import { sessionRoutes } from "./routes/sessions.js";
+import { taskRoutes } from "./routes/tasks.js";
+import { SessionStore } from "./sessions.js";
+
+export interface ServerParts {
+  readonly app: App;
+  readonly datastore: Datastore;
+  readonly config: Config;
+  readonly logger: Log;
+}
+
+export interface LimnetServer {
+  /** For tests: what answers requests. */
+  readonly http: Express;
+  /** Listens on the configured host and port; resolves with the address, the real port in it. */
+  listen(): Promise<{ url: string; port: number }>;
+  /** Stops: no new connections, running requests are told, then everything is let go. App and datastore stay the caller's. */
+  close(): Promise<void>;
+}
+
+/** All routes, one group per resource of the protocol. */
+export function allEndpoints(): Endpoint[] {
+  return [
+    ...infoRoutes(),
+    ...inferRoutes(),
+    ...activeLearningRoutes(),
+    ...datastoreRoutes(),
+    ...imageRoutes(),
+    ...labelRoutes(),
+    ...sessionRoutes(),
+    ...taskRoutes(),
+    ...healthRoutes(),
+  ];
+}
+
+/** Builds the server around an app and a datastore that are started already. */
+export function createServer({ app, datastore, config, logger }: ServerParts): LimnetServer {
+  const stop = new AbortController();
+  const sessions = new SessionStore(join(config.state, "sessions"), config.sessionExpiry, logger);
+  const context: ServerContext = { app, datastore, config, log: logger, sessions, closing: stop.signal };
+  const endpoints = allEndpoints();
+
+  const http = express();
+  http.disable("x-powered-by");
+  http.set("etag", false);
+  http.set("query parser", parseQuery);
+  http.use(requestLog(logger));
+  http.use(securityHeaders());
+  http.use(crossOrigin(config));
+  const api = express.Router();
+  mount(api, endpoints, context);
+  http.use(config.prefix || "/", api);
+  http.use(docsRouter(describeApi(endpoints, { version: app.version, prefix: config.prefix })));
+  http.use(notFound);
+  http.use(errorHandler(logger));
+
+  const server = createHttpServer(http);
+  // A scan may take long to arrive over a slow line; headers may not.
+  server.requestTimeout = 60 * 60 * 1000;
+  server.headersTimeout = 60 * 1000;
+  void clearScratch(scratchRoot(config));
+
+  return {
+    http,
+    listen: () => listen(server, config),
+    async close() {
+      stop.abort();
+      sessions.close();
+      await closeServer(server);
+    },
+  };
+}
+
+function listen(server: Server, { host, port }: Config): Promise<{ url: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      const address = server.address() as AddressInfo;
+      const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+      resolve({ url: `http://${name}:${address.port}`, port: address.port });
+    });
+  });
+}
+
+/** Lets running requests end for a moment, then cuts them off. */
+async function closeServer(server: Server, patienceMs = 3000): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), patienceMs);
+  await closed;
+  clearTimeout(timer);
+}

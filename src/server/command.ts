@@ -1,0 +1,83 @@
+/** `limnet start_server`, spelled as the `monailabel` command. */
+import type { Command } from "commander";
+import { type Config, ConfigError, loadConfig } from "./config.js";
+import { startServer } from "./start.js";
+
+interface Flags {
+  app?: string;
+  studies?: string;
+  host?: string;
+  port?: string;
+  conf?: string[];
+  verbose?: string;
+  insecure?: boolean;
+  state?: string;
+}
+
+/** Adds the command to the program. */
+export function startServerCommand(program: Command): void {
+  program
+    .command("start_server")
+    .description("serve a folder of scans to 3D Slicer, OHIF, MITK or curl")
+    .option("-a, --app <folder>", "folder of the app: labels, windows, model choice (such as sample-apps/radiology)")
+    .option("-s, --studies <folder>", "folder of the scans (.nii.gz .nii .nrrd .mha); created where it is missing")
+    .option("-i, --host <address>", "address to listen on (default: 127.0.0.1, this machine only)")
+    .option("-p, --port <number>", "port to listen on, 0 picks a free one (default: 8000)")
+    .option("-c, --conf <key value...>", "a setting of the app; may be given several times")
+    .option("-v, --verbose <level>", "what is logged on standard error: DEBUG, INFO, WARNING or ERROR (default: INFO)")
+    .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet)")
+    .option("--insecure", "allow an address that other machines can reach, though there is no login yet")
+    .addHelpText("after", `
+Example:
+  limnet start_server --app sample-apps/radiology --studies ~/scans --port 8000
+
+Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIES, MONAI_LABEL_SERVER_PORT, LIMNET_HOST, LIMNET_STATE …`)
+    .action(start);
+}
+
+async function start(flags: Flags): Promise<void> {
+  try {
+    const server = await startServer(settings(flags));
+    const images = server.images === 1 ? "1 image" : `${server.images} images`;
+    console.log(`limnet is ready at ${server.url} - ${images}, models: ${server.models.join(", ")}`);
+    stopOnSignal(() => server.close());
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
+
+function settings(flags: Flags): Config {
+  const environment = process.env;
+  const studies = flags.studies ?? environment.MONAI_LABEL_STUDIES;
+  if (!(flags.app ?? environment.MONAI_LABEL_APP_DIR)) throw new ConfigError("Which app? Name its folder with --app, for example --app sample-apps/radiology.");
+  if (!studies) throw new ConfigError("Which scans? Name their folder with --studies, for example --studies ~/scans.");
+  if (/^https?:\/\//i.test(studies)) {
+    throw new ConfigError("--studies is an address: DICOMweb archives are not supported yet, they come with a later version. Name a folder.");
+  }
+  const { conf, ...rest } = flags;
+  return loadConfig({ ...rest, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+}
+
+function pairs(words: readonly string[]): Record<string, string> {
+  if (words.length % 2 !== 0) throw new ConfigError("--conf takes a key and a value, for example --conf threads 2.");
+  const found: [string, string][] = [];
+  for (let n = 0; n < words.length; n += 2) found.push([words[n]!, words[n + 1]!]);
+  return Object.fromEntries(found);
+}
+
+/** First signal: stop in order. Second: leave at once. */
+function stopOnSignal(close: () => Promise<void>): void {
+  let stopping = false;
+  const stop = () => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    close().then(() => process.exit(0), () => process.exit(1));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  // Started by bin/limnet: should that be killed, nobody is left to stop us.
+  process.once("disconnect", stop);
+  process.channel?.unref();
+}

@@ -1,0 +1,93 @@
+/** Everything that can be set, in one schema: a flag wins over the environment, the environment over the default. */
+import { isIP } from "node:net";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+
+const flag = (value: unknown) => (typeof value === "string" ? /^(true|1|yes|on|t|y)$/i.test(value) : value);
+const json = (value: unknown) => (typeof value === "string" ? (value.trim() === "" ? undefined : JSON.parse(value)) : value);
+const bytes = z.coerce.number().int().positive();
+
+const schema = z.object({
+  app: z.string().min(1).meta({ description: "Folder of the app (labels, windows, model choice)" }),
+  studies: z.string().min(1).meta({ description: "Folder of the scans" }),
+  host: z.string().min(1).default("127.0.0.1"),
+  port: z.coerce.number().int().min(0).max(65535).default(8000),
+  conf: z.preprocess(json, z.record(z.string(), z.coerce.string()).default({})),
+  verbose: z.preprocess((value) => (typeof value === "string" ? value.toLowerCase() : value),
+    z.enum(["debug", "info", "warning", "warn", "error"]).default("info")),
+  insecure: z.preprocess(flag, z.boolean().default(false)),
+  /** Journals, temporary files and sessions. Beside the studies, so that a finished upload is renamed and not copied. */
+  state: z.string().min(1).optional(),
+  /** Path in front of every API route, for a server that shares its address with others. */
+  prefix: z.string().regex(/^(\/[A-Za-z0-9._~-]+)*$/, "must look like /limnet").default(""),
+  corsOrigins: z.preprocess(json, z.array(z.string()).default([])),
+  sessions: z.preprocess(flag, z.boolean().default(true)),
+  /** Seconds; MONAI Label reads values up to 60 as an hour. */
+  sessionExpiry: z.coerce.number().default(3600).transform((seconds) => (seconds > 60 ? seconds : 3600)),
+  inferTimeout: z.coerce.number().positive().default(600),
+  maxUploadBytes: bytes.default(4 * 1024 ** 3),
+  maxFieldBytes: bytes.default(16 * 1024 ** 2),
+  maxParts: z.coerce.number().int().positive().default(64),
+});
+
+export type Config = Readonly<z.infer<typeof schema> & { state: string }>;
+export type ConfigInput = Partial<z.input<typeof schema>>;
+
+/** Where a setting may come from besides its flag. MONAI Label's names first. */
+const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> = {
+  app: ["MONAI_LABEL_APP_DIR"],
+  studies: ["MONAI_LABEL_STUDIES"],
+  host: ["LIMNET_HOST"],
+  port: ["MONAI_LABEL_SERVER_PORT", "LIMNET_PORT"],
+  conf: ["MONAI_LABEL_APP_CONF"],
+  verbose: ["LIMNET_VERBOSE"],
+  insecure: ["LIMNET_INSECURE"],
+  state: ["LIMNET_STATE"],
+  prefix: ["MONAI_LABEL_API_STR"],
+  corsOrigins: ["MONAI_LABEL_CORS_ORIGINS"],
+  sessions: ["MONAI_LABEL_SESSIONS"],
+  sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
+  inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
+  maxUploadBytes: ["LIMNET_MAX_UPLOAD_BYTES"],
+  maxFieldBytes: ["LIMNET_MAX_FIELD_BYTES"],
+  maxParts: ["LIMNET_MAX_PARTS"],
+};
+
+/** A setting that cannot be used; the message names it. */
+export class ConfigError extends Error {}
+
+/** Reads all settings once; the result never changes. */
+export function loadConfig(flags: ConfigInput, environment: NodeJS.ProcessEnv = process.env): Config {
+  const found: Record<string, unknown> = {};
+  for (const [key, names] of Object.entries(environmentNames)) {
+    const name = names.find((candidate) => environment[candidate] !== undefined && environment[candidate] !== "");
+    const value = flags[key as keyof ConfigInput] ?? (name && environment[name]);
+    if (value !== undefined) found[key] = value;
+  }
+  let parsed: ReturnType<typeof schema.safeParse>;
+  try {
+    parsed = schema.safeParse(found);
+  } catch {
+    throw new ConfigError("MONAI_LABEL_APP_CONF and MONAI_LABEL_CORS_ORIGINS have to be JSON text.");
+  }
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "settings"}: ${issue.message}`);
+    throw new ConfigError(`The settings cannot be used. ${problems.join("; ")}.`);
+  }
+  const studies = resolve(parsed.data.studies);
+  const config = { ...parsed.data, studies, app: resolve(parsed.data.app), state: resolve(parsed.data.state ?? join(studies, ".limnet")) };
+  checkHost(config);
+  return Object.freeze(config);
+}
+
+/** True for an address that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+function checkHost({ host, insecure }: { host: string; insecure: boolean }): void {
+  if (isLoopback(host) || insecure) return;
+  throw new ConfigError(
+    `Refusing to listen on ${host}: there is no login yet, so everyone who reaches that address could read the scans. ` +
+    "Leave out --host to serve this machine only, or add --insecure if the network is trusted.");
+}

@@ -1,0 +1,50 @@
+/** What every route can reach. Made once per server; nothing lives at module level. */
+import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { App } from "../apps/app.js";
+import type { Datastore } from "../datastore/datastore.js";
+import type { Log } from "../datastore/log.js";
+import type { Config } from "./config.js";
+import type { SessionStore } from "./sessions.js";
+
+export interface ServerContext {
+  readonly app: App;
+  readonly datastore: Datastore;
+  readonly config: Config;
+  readonly log: Log;
+  readonly sessions: SessionStore;
+  /** Aborted when the server stops. */
+  readonly closing: AbortSignal;
+}
+
+/** The temporary folder of one request: made when first needed, gone when the request is over. */
+export class Scratch {
+  readonly #root: string;
+  #folder: Promise<string> | null = null;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  folder(): Promise<string> {
+    this.#folder ??= mkdir(this.#root, { recursive: true }).then(() => mkdtemp(join(this.#root, "request-")));
+    return this.#folder;
+  }
+
+  async remove(): Promise<void> {
+    if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Folder of all requests' temporary folders. */
+export function scratchRoot(config: Config): string {
+  return join(config.state, "tmp");
+}
+
+/** Clears what a killed server left behind; younger folders may belong to another server on the same studies. */
+export async function clearScratch(root: string, olderThanMs = 24 * 3600 * 1000): Promise<void> {
+  for (const name of await readdir(root).catch(() => [])) {
+    const found = await stat(join(root, name)).catch(() => null);
+    if (found && Date.now() - found.mtimeMs > olderThanMs) await rm(join(root, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,22 @@
+/** The Swagger page at `/`, with its files served from here: no page of ours loads anything from elsewhere. */
+import { type RequestHandler, Router } from "express";
+import helmet from "helmet";
+import swaggerUi from "swagger-ui-express";
+import type { OpenApiDocument } from "./openapi.js";
+
+/** Routes of the page. `/` answering 200 is also how MONAILabelReviewer finds out that the server lives. */
+export function docsRouter(document: OpenApiDocument): Router {
+  const router = Router();
+  router.get("/openapi.json", (_req, res) => {
+    res.json(document);
+  });
+  const options = { customSiteTitle: "limnet", swaggerOptions: { validatorUrl: null } };
+  const page = swaggerUi.setup(document, options);
+  const relaxed = helmet.contentSecurityPolicy({
+    directives: { "style-src": ["'self'", "'unsafe-inline'"], "img-src": ["'self'", "data:"], "upgrade-insecure-requests": null },
+  });
+  router.get(["/", "/docs"], relaxed, page);
+  const assets = swaggerUi.serveFiles(document, options) as RequestHandler[];
+  router.get(/^\/(swagger-ui|favicon-|oauth2-redirect)[\w.-]*$/, ...assets);
+  return router;
+}

@@ -1,0 +1,66 @@
+/** Files on their way to a client. */
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import type { Response } from "express";
+import { LimnetError } from "../errors.js";
+
+/** Content type by file name, as Python guesses it: volumes are octet streams, MITK looks for that very text. */
+export function mimeType(name: string): string {
+  if (/\.json$/i.test(name)) return "application/json";
+  if (/\.png$/i.test(name)) return "image/png";
+  if (/\.jpe?g$/i.test(name)) return "image/jpeg";
+  if (/\.tiff?$/i.test(name)) return "image/tiff";
+  if (/\.xml$/i.test(name)) return "application/xml";
+  return "application/octet-stream";
+}
+
+/** Header for a download; the extended form (RFC 5987) for every name that is more than plain characters. */
+export function contentDisposition(name: string): string {
+  const quoted = encodeURIComponent(name).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  return quoted === name ? `attachment; filename="${name}"` : `attachment; filename*=utf-8''${quoted}`;
+}
+
+/** Sends a file with length, ETag, Last-Modified and ranges. Resolves when it is gone out. */
+export function sendDownload(res: Response, path: string, name: string, missing: string): Promise<void> {
+  res.setHeader("Content-Type", mimeType(name));
+  res.setHeader("Content-Disposition", contentDisposition(name));
+  // Scans are nobody else's business, and an image may be replaced under its id: ask again each time.
+  res.setHeader("Cache-Control", "private, no-cache");
+  return new Promise((resolve, reject) => {
+    // The path comes from the datastore, not from the request; folders above it may well begin with a dot.
+    res.sendFile(path, { dotfiles: "allow", etag: true, lastModified: true, acceptRanges: true }, (error?: Error & { code?: string; status?: number }) => {
+      if (!error || error.code === "ECONNABORTED" || error.code === "EPIPE" || error.code === "ECONNRESET") resolve();
+      else if (error.status === 404 || error.code === "ENOENT") reject(new LimnetError("not_found", missing));
+      else reject(error);
+    });
+  });
+}
+
+/**
+ * The reply of /infer: part `params`, then part `image`. Slicer's client hands the raw socket to Python's multipart parser, so the
+ * length is always told and nothing is chunked or compressed; MITK splits the text at fixed strings, so order and headers are fixed.
+ */
+export async function sendMultipart(res: Response, json: unknown, file: { path: string; name: string }): Promise<void> {
+  const boundary = randomBytes(16).toString("hex");
+  const head = Buffer.from(
+    `--${boundary}\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(json)}\r\n` +
+    `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${file.name}"\r\nContent-Type: ${mimeType(file.name)}\r\n\r\n`);
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  const { size } = await stat(file.path);
+  res.status(200);
+  res.setHeader("Content-Type", `multipart/form-data; boundary=${boundary}`);
+  res.setHeader("Content-Length", head.length + size + tail.length);
+  async function* body() {
+    yield head;
+    if (size > 0) yield* createReadStream(file.path, { end: size - 1 });
+    yield tail;
+  }
+  try {
+    await pipeline(body, res);
+  } catch (error) {
+    // The client hung up: nobody is left to tell.
+    if (!res.destroyed) throw error;
+  }
+}

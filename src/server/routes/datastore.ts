@@ -1,0 +1,34 @@
+/** GET /datastore/: the whole store at a glance. */
+import { z } from "zod";
+import { finalTag } from "../../datastore/names.js";
+import { LimnetError } from "../../errors.js";
+import { type Endpoint, endpoint } from "../endpoint.js";
+
+export function datastoreRoutes(): Endpoint[] {
+  return [
+    endpoint({
+      method: "get",
+      path: "/datastore/",
+      tag: "Datastore",
+      summary: "Counts, the whole index, or the pairs to train on",
+      querySchema: z.object({ output: z.enum(["stats", "all", "train"]).default("stats") }),
+      async handle({ query, context: { datastore } }) {
+        if (query.output === "stats") return datastore.stats();
+        if (query.output === "all") return datastore.document();
+        const pairs = [];
+        for (const id of await datastore.listImages()) {
+          const label = await datastore.label(id, finalTag);
+          const image = label && (await datastore.image(id));
+          if (image) pairs.push({ image: image.path, label: label.path });
+        }
+        return pairs;
+      },
+    }),
+    endpoint({
+      method: "get", path: "/datastore/dataset", tag: "Datastore", summary: "Archive of all labelled images: not available yet",
+      handle() {
+        throw new LimnetError("not_implemented", "The archive of labelled images is not available in this version of limnet. GET /datastore/?output=train lists the pairs.");
+      },
+    }),
+  ];
+}

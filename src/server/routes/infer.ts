@@ -1,0 +1,116 @@
+/** POST /infer/{model}: clicks in, mask out. Parts 2 and 12 of the protocol. */
+import { randomBytes } from "node:crypto";
+import { copyFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { App, ImageSource, InferResult, InferTask, Params } from "../../apps/app.js";
+import { unknownImage } from "../../datastore/folder.js";
+import { originalTag } from "../../datastore/names.js";
+import { LimnetError } from "../../errors.js";
+import { fileDigest } from "../../imaging/digest.js";
+import { parseObject } from "../bodies.js";
+import { sendDownload, sendMultipart } from "../downloads.js";
+import { type Call, type Endpoint, endpoint } from "../endpoint.js";
+import { type Form, readForm } from "../uploads.js";
+import { filePart, jsonPart } from "./schemas.js";
+
+const pathSchema = z.object({ model: z.string() });
+const querySchema = z.object({
+  image: z.string().default("").meta({ description: "Id of an image of the datastore" }),
+  session_id: z.string().default(""),
+  output: z.enum(["image", "json", "all", "dicom_seg"]).optional(),
+});
+type InferCall = Call<z.infer<typeof pathSchema>, z.infer<typeof querySchema>>;
+
+const form = { type: "object", properties: { params: jsonPart, file: filePart } };
+
+export function inferRoutes(): Endpoint[] {
+  return [endpoint({
+    method: "post",
+    path: "/infer/{model}",
+    tag: "Inference",
+    summary: "Runs a model on an image; by default the reply has a part `params` (JSON) and a part `image` (the mask)",
+    pathSchema,
+    querySchema,
+    body: { "multipart/form-data": form, "application/x-www-form-urlencoded": { type: "object", properties: { params: jsonPart } } },
+    reply: {
+      "multipart/form-data": { type: "object", properties: { params: { type: "object" }, image: filePart } },
+      "application/json": { type: "object" },
+      "application/octet-stream": filePart,
+    },
+    handle: infer,
+  })];
+}
+
+async function infer(call: InferCall): Promise<unknown> {
+  const { path, query, req, res, scratch, context } = call;
+  const task = findModel(context.app, path.model);
+  if (query.output === "dicom_seg") {
+    throw new LimnetError("not_implemented", "output=dicom_seg is not available yet. Ask for output=image and a result_extension of .nrrd or .nii.gz.");
+  }
+  const form = await readForm({ req, res, config: context.config, scratch, files: ["file"], texts: ["params"] });
+  // `model` and `image` inside params would replace the outer ones in MONAI Label; here they mean nothing.
+  const { model: _model, image: _image, ...params } = parseObject(await form.text("params"), "params");
+  const image = await findImage(call, form);
+  const result = await run(task, image, params, call);
+  try {
+    return await reply(call, params, image, result);
+  } finally {
+    if (result.file) await rm(result.file.path, { force: true });
+  }
+}
+
+function findModel(app: App, name: string): InferTask {
+  const task = app.models.get(name);
+  if (task) return task;
+  throw new LimnetError("unknown_model", `There is no model ${JSON.stringify(name.slice(0, 80))}. Models of this server: ${[...app.models.keys()].join(", ")}.`);
+}
+
+/** A known session goes before a file, a file before an id of the datastore. */
+async function findImage({ query, context: { datastore, sessions } }: InferCall, form: Form): Promise<ImageSource> {
+  const lent = query.session_id ? await sessions.image(query.session_id) : null;
+  if (lent) return lent;
+  const upload = form.file("file");
+  if (upload) return { id: "", path: upload.path, ext: upload.ext, digest: await fileDigest(upload.path) };
+  if (query.image) {
+    const image = await datastore.image(query.image);
+    if (!image) throw unknownImage(query.image);
+    return { id: image.id, path: image.path, ext: image.ext, digest: await datastore.imageDigest(image.id) };
+  }
+  if (query.session_id) throw new LimnetError("not_found", `Session (${query.session_id.slice(0, 80)}) Not Found. It may have expired: send the volume again.`);
+  throw new LimnetError("bad_request", "No image is given. Name one of the datastore with ?image=ID, or send a volume as form part `file`.");
+}
+
+async function run(task: InferTask, image: ImageSource, params: Params, { signal, scratch, context }: InferCall): Promise<InferResult> {
+  const deadline = AbortSignal.timeout(context.config.inferTimeout * 1000);
+  // Who is nobody shares the work of nobody; with a client_id the rounds of two people stay apart.
+  const user = typeof params.client_id === "string" ? params.client_id.slice(0, 200) : "";
+  try {
+    return await task.run({ image, params, user }, { signal: AbortSignal.any([signal, deadline]), tempDir: await scratch.folder() });
+  } catch (error) {
+    if (deadline.aborted && !signal.aborted) {
+      throw new LimnetError("engine_timeout", `No answer within ${context.config.inferTimeout} s (MONAI_LABEL_INFER_TIMEOUT). Try again: finished rounds are kept.`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function reply({ path, query, res, scratch, context }: InferCall, params: Params, image: ImageSource, result: InferResult): Promise<unknown> {
+  const file = params.result_write_to_file === false ? null : result.file;
+  if (file && params.save_label === true && image.id !== "") {
+    const copy = join(await scratch.folder(), `label-${randomBytes(6).toString("hex")}${file.ext}`);
+    await copyFile(file.path, copy);
+    const tag = typeof params.label_tag === "string" && params.label_tag !== "" ? params.label_tag : originalTag;
+    await context.datastore.saveLabel(image.id, tag, file.ext, copy, { model: path.model, params: result.json });
+  }
+  if (query.output === "json") return result.json;
+  if (!file) {
+    if (query.output === "image") throw new LimnetError("unsupported_output", "This request gives no file. Ask for output=json, or leave out result_write_to_file.");
+    return result.json;
+  }
+  // Never the client's name nor the id: clients join this name to a folder of theirs.
+  const name = `mask-${randomBytes(6).toString("hex")}${file.ext}`;
+  if (query.output === "image") await sendDownload(res, file.path, name, "The result is gone. Send the request again.");
+  else await sendMultipart(res, result.json, { path: file.path, name });
+  return undefined;
+}

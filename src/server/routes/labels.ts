@@ -1,0 +1,100 @@
+/** /datastore/label: labels in and out. The id of a label is that of its image; the tag says which of its labels. */
+import { z } from "zod";
+import { unknownImage } from "../../datastore/folder.js";
+import { checkExtension, checkTag, finalTag, labelExtensions } from "../../datastore/names.js";
+import { LimnetError } from "../../errors.js";
+import { readHeader } from "../../imaging/read.js";
+import { parseObject } from "../bodies.js";
+import { sendDownload } from "../downloads.js";
+import { type Endpoint, endpoint } from "../endpoint.js";
+import { ValidationError } from "../errors.js";
+import { readForm } from "../uploads.js";
+import { filePart, fileReply, jsonPart } from "./schemas.js";
+
+const tag = "Datastore: labels";
+const oneLabel = z.object({ label: z.string(), tag: z.string() });
+
+export function labelRoutes(): Endpoint[] {
+  return [saveLabel(), removeLabel(), downloadLabel(), hasLabel(), labelInfo(), updateInfo("/datastore/label/info", "info"), updateInfo("/datastore/updatelabelinfo", "params")];
+}
+
+function saveLabel(): Endpoint {
+  return endpoint({
+    method: "put", path: "/datastore/label", tag, summary: "Submits a label",
+    querySchema: z.object({ image: z.string(), tag: z.string().default(finalTag) }),
+    body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
+    async handle({ query, req, res, scratch, context: { datastore, config } }) {
+      const labelTag = query.tag || finalTag;
+      checkTag(labelTag);
+      if (!(await datastore.image(query.image))) throw unknownImage(query.image);
+      const form = await readForm({ req, res, config, scratch, files: ["label"], texts: ["params"] });
+      const upload = form.file("label");
+      if (!upload) throw ValidationError.missing("label");
+      const info = parseObject(await form.text("params"), "params");
+      checkExtension(upload.ext, labelExtensions);
+      // Overlapping segments of Slicer lie in a fourth axis, which is more than a volume has: kept as they are.
+      if (upload.ext.toLowerCase() !== ".seg.nrrd") await readHeader(upload.path);
+      await datastore.saveLabel(query.image, labelTag, upload.ext, upload.path, info);
+      return { image: query.image, label: query.image };
+    },
+  });
+}
+
+function removeLabel(): Endpoint {
+  return endpoint({
+    method: "delete", path: "/datastore/label", tag, summary: "Removes a label; {} also where there was none",
+    querySchema: z.object({ id: z.string(), tag: z.string() }),
+    async handle({ query, context: { datastore } }) {
+      await datastore.removeLabel(query.id, query.tag).catch((error) => {
+        if (!(error instanceof LimnetError && error.code === "unknown_label")) throw error;
+      });
+      return {};
+    },
+  });
+}
+
+function downloadLabel(): Endpoint {
+  return endpoint({
+    method: "get", path: "/datastore/label", tag, summary: "The file of a label", querySchema: oneLabel, reply: fileReply,
+    async handle({ query, res, context: { datastore } }) {
+      const missing = "Label NOT Found. GET /datastore/?output=all lists the labels that are there.";
+      const label = await datastore.label(query.label, query.tag);
+      if (!label) throw new LimnetError("unknown_label", missing);
+      await sendDownload(res, label.path, label.id + label.ext, missing);
+    },
+  });
+}
+
+function hasLabel(): Endpoint {
+  return endpoint({
+    method: "head", path: "/datastore/label", tag, summary: "Whether a label is there",
+    querySchema: z.object({ image: z.string(), tag: z.string() }),
+    async handle({ query, res, context: { datastore } }) {
+      const label = await datastore.label(query.image, query.tag);
+      res.status(label ? 200 : 404).type("application/json").end();
+    },
+  });
+}
+
+function labelInfo(): Endpoint {
+  return endpoint({
+    method: "get", path: "/datastore/label/info", tag, summary: "What is known about a label; {} where there is none", querySchema: oneLabel,
+    async handle({ query, context: { datastore } }) {
+      const label = await datastore.label(query.label, query.tag);
+      return label ? { ...label.info, path: label.path } : {};
+    },
+  });
+}
+
+/** The Reviewer extension of Slicer uses the older path and field name. */
+function updateInfo(path: string, field: "info" | "params"): Endpoint {
+  return endpoint({
+    method: "put", path, tag, summary: "Adds to what is known about a label", querySchema: oneLabel,
+    body: { "application/x-www-form-urlencoded": { type: "object", properties: { [field]: jsonPart } } },
+    async handle({ query, req, res, scratch, context: { datastore, config } }) {
+      const form = await readForm({ req, res, config, scratch, files: [], texts: [field] });
+      await datastore.updateLabelInfo(query.label, query.tag, parseObject(await form.text(field), field));
+      return null;
+    },
+  });
+}

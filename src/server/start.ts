@@ -1,0 +1,70 @@
+/** From settings to a running server and back: every start has its stop, in reverse order. */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { App } from "../apps/app.js";
+import { FolderDatastore } from "../datastore/folder.js";
+import type { Log } from "../datastore/log.js";
+import { createServer } from "./app.js";
+import { type Config, ConfigError } from "./config.js";
+import { createLogger } from "./logger.js";
+
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  readonly images: number;
+  readonly models: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Starts everything; what was started is stopped again where a later step fails. */
+export async function startServer(config: Config, log: Log = createLogger(config.verbose)): Promise<RunningServer> {
+  checkFolders(config);
+  const stops: (() => Promise<void>)[] = [];
+  const stopAll = async () => {
+    for (const stop of stops.splice(0).reverse()) await stop().catch((error: Error) => log.error("stop failed", { error: error.message }));
+  };
+  try {
+    await makeFolders(config);
+    const datastore = new FolderDatastore(config.studies, { log });
+    stops.push(() => datastore.close());
+    await datastore.start();
+    const { loadApp } = await import("../apps/load.js");
+    const app: App = await loadApp({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log });
+    stops.push(() => app.close());
+    await app.start();
+    const server = createServer({ app, datastore, config, logger: log });
+    stops.push(() => server.close());
+    const { url, port } = await server.listen();
+    const { total } = await datastore.stats();
+    return { url: url + config.prefix, port, images: total, models: [...app.models.keys()], close: stopAll };
+  } catch (error) {
+    await stopAll();
+    throw plainer(error, config);
+  }
+}
+
+function checkFolders({ app, studies }: Config): void {
+  if (!existsSync(app)) throw new ConfigError(`The app folder ${app} does not exist. The one that comes with limnet is sample-apps/radiology.`);
+  if (!existsSync(join(app, "app.json"))) throw new ConfigError(`The app folder ${app} holds no app.json, so it is no app of limnet. Try sample-apps/radiology.`);
+  if (existsSync(studies)) return;
+  process.stderr.write(`The studies folder ${studies} does not exist; it is created.\n`);
+}
+
+async function makeFolders({ studies, state }: Config): Promise<void> {
+  await mkdir(studies, { recursive: true });
+  try {
+    await mkdir(state, { recursive: true });
+  } catch (error) {
+    throw new ConfigError(`The folder ${state} for journals and temporary files cannot be made. Name another one with --state.`, { cause: error });
+  }
+}
+
+/** Says in a sentence what a system error code means for the person at the keyboard. */
+function plainer(error: unknown, { host, port }: Config): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "EADDRINUSE") return new ConfigError(`Port ${port} is taken. Stop the other program or choose another port with --port (0 picks a free one).`);
+  if (code === "EADDRNOTAVAIL") return new ConfigError(`This machine has no address ${host}. Choose another with --host.`);
+  if (code === "ENOTDIR") return new ConfigError("The studies have to be a folder, and this is a file.");
+  return error;
+}
