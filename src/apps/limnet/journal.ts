@@ -4,10 +4,10 @@
  * missing or damaged is computed again.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, readFile, rm, truncate } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { fileDigest } from "../../imaging/digest.js";
 import { type Entry, emptyHistory, extendHistory, type History, type RoundRecord } from "./rounds/history.js";
 
 const fileName = "journal.jsonl";
@@ -107,13 +107,6 @@ export class Journal {
       await rm(path.join(this.folder, name), { force: true });
     }
   }
-}
-
-/** Hex sha256 of a file. */
-export async function fileDigest(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
 }
 
 function parseEntry(line: string): Entry | null {

@@ -4,11 +4,12 @@
  */
 import type { Engine, LimnetSettings, RoundRequest, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
+import { fileDigest } from "../../imaging/digest.js";
 import type { Axis } from "../../imaging/geometry.js";
 import { voxelToPixel } from "../../imaging/slices.js";
 import type { JobQueue } from "../../jobs/jobs.js";
 import type { ImageSource } from "../app.js";
-import { fileDigest, type Journal } from "./journal.js";
+import type { Journal } from "./journal.js";
 import type { ClickLists } from "./rounds/clicks.js";
 import { extendHistory, type History, type RoundRecord, statesToKeep } from "./rounds/history.js";
 import { plan, type Round, type RoundPlan } from "./rounds/plan.js";
@@ -34,12 +35,14 @@ export interface ObjectState {
 export interface Workshop {
   readonly engine: Engine;
   readonly queue: JobQueue;
+  /** Digest of the networks that the engine runs, where it is known beforehand: results of others are not used. */
+  readonly modelDigest?: string;
 }
 
 /** Runs what is missing, writes the journal, and says where the result is. */
 export async function advance(workshop: Workshop, journal: Journal, job: ObjectJob, signal: AbortSignal): Promise<ObjectState> {
   const before = await journal.load();
-  let todo = await planFrom(journal, before, job);
+  let todo = await planFrom(journal, before, job, workshop.modelDigest);
   let ran: RoundRecord[] = [];
   let model: string | null = null;
   const start = performance.now();
@@ -70,10 +73,11 @@ export async function advance(workshop: Workshop, journal: Journal, job: ObjectJ
 }
 
 /** The plan whose starting state is really there; what is damaged counts as missing. */
-async function planFrom(journal: Journal, history: History, job: ObjectJob): Promise<RoundPlan> {
+async function planFrom(journal: Journal, history: History, job: ObjectJob, model = history.model): Promise<RoundPlan> {
   const missing = new Set<string>();
+  const isKept = (key: string) => history.records.has(key) && !missing.has(key) && history.model === model;
   for (;;) {
-    const todo = plan(history.clicks, job.lists, job.axis, (key) => history.records.has(key) && !missing.has(key));
+    const todo = plan(history.clicks, job.lists, job.axis, isKept);
     const base = history.records.get(todo.keys[todo.keep - 1]);
     if (base === undefined || (await journal.holds(base))) return todo;
     missing.add(base.key);

@@ -1,13 +1,10 @@
 /** `params` of a request (protocol 2.1, 3.3): free-form JSON of many clients, checked and given types. */
 import { LimnetError } from "../../errors.js";
 import { type Axis, axisCodes, chooseAxis, type Geometry, type Shape } from "../../imaging/geometry.js";
+import { maskDtypes, type MaskExtension, maskExtensions } from "../../imaging/mask.js";
 import type { Params } from "../app.js";
 
-export type MaskDtype = "uint8" | "uint16" | "int16";
-
-/** Containers that masks are written in. */
-export const maskExtensions = [".nii.gz", ".nii", ".seg.nrrd", ".nrrd"] as const;
-export type MaskExtension = (typeof maskExtensions)[number];
+export type MaskDtype = (typeof maskDtypes)[number];
 
 export interface MaskRequest {
   /** Name of the object, never empty. */
@@ -86,7 +83,8 @@ function parseExtension(value: unknown, imageExtension: string): MaskExtension {
 /** Masks hold 0 and 1, so that every numeric type that is not kept becomes uint8 without loss. */
 function parseDtype(value: unknown): MaskDtype {
   if (value === undefined || value === null || value === "") return "uint8";
-  if (value === "uint8" || value === "uint16" || value === "int16") return value;
+  const kept = maskDtypes.find((dtype) => dtype === value);
+  if (kept) return kept;
   if (typeof value === "string" && numpyNames.test(value)) return "uint8";
   throw new LimnetError("bad_params", `"result_dtype" must be the numpy name of a type (uint8, uint16, int16), not ${show(value)}.`);
 }

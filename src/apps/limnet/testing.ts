@@ -1,4 +1,11 @@
-/** Stand-ins for tests: networks made of small functions. */
+/** Stand-ins for tests: networks made of small functions, an engine without networks. */
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { gunzipSync, gzipSync } from "node:zlib";
+import type { Engine, RoundResult, SegmentJob, SegmentResult } from "../../engine/protocol.js";
+import { LimnetError } from "../../errors.js";
+import type { Shape } from "../../imaging/geometry.js";
+import { pixelToVoxel } from "../../imaging/slices.js";
 import type { GraphName, Networks, NetworkSettings, Tensor } from "./networks.js";
 
 export const testSettings: NetworkSettings = {
@@ -29,4 +36,48 @@ export function fakeNetworks(graphs: Partial<Record<GraphName, Graph>>, zoom: Pa
     },
   };
   return { networks, calls };
+}
+
+/**
+ * An engine without networks. Its result depends on the state it starts from and on every click, so that a wrong base or
+ * order shows: voxel n holds byte n of a running digest; then the clicked voxels obey.
+ */
+export class FakeEngine implements Engine {
+  readonly jobs: SegmentJob[] = [];
+  model = "model-1";
+  /** Thrown by the next jobs, one each; null lets one through. */
+  readonly failures: (Error | null)[] = [];
+  /** Awaited before the results are written. */
+  before: (job: SegmentJob) => Promise<void> = async () => {};
+
+  constructor(readonly shape: Shape) {}
+
+  async start(): Promise<void> {}
+  async close(): Promise<void> {}
+
+  async segment(job: SegmentJob, options: { signal?: AbortSignal } = {}): Promise<SegmentResult> {
+    this.jobs.push(job);
+    await this.before(job);
+    if (options.signal?.aborted) throw new LimnetError("engine_cancelled", "Cancelled.");
+    const { shape } = this;
+    const { fusedPath } = job.state;
+    let state = fusedPath === null ? Buffer.alloc(shape[0] * shape[1] * shape[2]) : gunzipSync(await readFile(fusedPath));
+    const rounds: RoundResult[] = [];
+    for (const [n, round] of job.rounds.entries()) {
+      const digest = createHash("sha256").update(state).update(JSON.stringify([round, job.axis, job.settings])).digest();
+      state = Buffer.from(state.map((_, i) => digest[i % 32]));
+      for (const { row, col, positive } of round.clicks) {
+        const [i, j, k] = pixelToVoxel(round.slice, { row, col }, job.axis);
+        state[i + shape[0] * (j + shape[1] * k)] = positive ? 255 : 0;
+      }
+      await writeFile(job.outputs[n], gzipSync(state));
+      const failure = this.failures.shift();
+      if (failure) throw failure;
+      rounds.push({
+        fusedPath: job.outputs[n], slice: round.slice, slices: [{ index: round.slice, winner: "user", probability: 1 }],
+        clickSeconds: 0.1, propagateSeconds: 0.2, fuseSeconds: 0.3, propagated: 4,
+      });
+    }
+    return { rounds, model: this.model };
+  }
 }

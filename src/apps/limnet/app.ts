@@ -1,0 +1,71 @@
+/** LIM-Net as an app of the server: its models, its strategies, its engine. */
+import { mkdir } from "node:fs/promises";
+import type { Datastore } from "../../datastore/datastore.js";
+import type { Engine, FusionKind, LimnetSettings } from "../../engine/protocol.js";
+import { LocalQueue } from "../../jobs/local.js";
+import type { JobQueue } from "../../jobs/jobs.js";
+import type { App, InferTask, Strategy } from "../app.js";
+import { firstStrategy, randomStrategy } from "../strategies.js";
+import { KeyedLock } from "./lock.js";
+import { kinds, LimnetTask } from "./task.js";
+
+export interface LimnetAppOptions {
+  readonly name: string;
+  readonly description: string;
+  readonly version: string;
+  /** Names that clients offer; any other name may be clicked too. */
+  readonly labels: readonly string[];
+  readonly engine: Engine;
+  readonly datastore: Datastore;
+  /** Folder of the journals; made when missing. */
+  readonly stateDir: string;
+  /** Default: one job at a time. Closed with the app where the app made it. */
+  readonly queue?: JobQueue;
+  /** Digest of the networks of the engine, where it is known: results of others are computed again. */
+  readonly modelDigest?: string;
+  /** Default "network". */
+  readonly fusion?: FusionKind;
+  /** Default "permanent". */
+  readonly memory?: LimnetSettings["memory"];
+  /** Names of the models to publish; default all. */
+  readonly models?: readonly string[];
+}
+
+export class LimnetApp implements App {
+  readonly name: string;
+  readonly description: string;
+  readonly version: string;
+  readonly labels: readonly string[];
+  readonly models: ReadonlyMap<string, InferTask>;
+  readonly strategies: ReadonlyMap<string, Strategy>;
+  readonly #options: LimnetAppOptions;
+  readonly #queue: JobQueue;
+
+  constructor(options: LimnetAppOptions) {
+    const { name, description, version, labels, engine, datastore, stateDir, modelDigest } = options;
+    this.#options = options;
+    this.#queue = options.queue ?? new LocalQueue();
+    this.name = name;
+    this.description = description;
+    this.version = version;
+    this.labels = labels;
+    const context = {
+      workshop: { engine, queue: this.#queue, modelDigest },
+      datastore, stateDir, labels, lock: new KeyedLock(),
+      fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
+    };
+    const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
+    this.models = new Map(published.map((kind) => [kind.name, new LimnetTask(kind, context)]));
+    this.strategies = new Map([["random", randomStrategy()], ["first", firstStrategy()]]);
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#options.stateDir, { recursive: true, mode: 0o700 });
+    await this.#options.engine.start();
+  }
+
+  async close(): Promise<void> {
+    if (this.#options.queue === undefined) await this.#queue.close();
+    await this.#options.engine.close();
+  }
+}

@@ -1,0 +1,87 @@
+import { readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { LimnetError } from "../../errors.js";
+import { TestBench } from "./testing-app.js";
+
+let bench: TestBench;
+beforeEach(async () => {
+  bench = await TestBench.make();
+});
+afterEach(() => bench.close());
+const ask: TestBench["ask"] = (...args) => bench.ask(...args);
+
+const [a, c] = [[1, 1, 2], [3, 3, 5]];
+
+describe("what is kept on disk", () => {
+  test("a last line cut short is dropped, and the next line is whole again", async () => {
+    await ask({ foreground: [a] });
+    await ask({ foreground: [a, c] });
+    const { journal } = await bench.stateFiles();
+    const text = await readFile(journal, "utf8");
+    await truncate(journal, text.length - 7);
+    const again = await ask({ foreground: [a, c] }, { to: bench.reopen() });
+    expect(bench.engine.jobs.at(-1)!.state.rounds).toHaveLength(1);
+    expect(again.own.round).toBe(2);
+    const lines = (await readFile(journal, "utf8")).trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line).clicks.length)).toEqual([1, 2]);
+  });
+
+  test("a result that is missing or damaged is computed again", async () => {
+    const { mask } = await ask({ foreground: [a, c] });
+    for (const file of (await bench.stateFiles()).states) await writeFile(file, "no gzip");
+    expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
+    expect(bench.engine.jobs).toHaveLength(2);
+    for (const file of (await bench.stateFiles()).states) await rm(file);
+    expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
+    expect(bench.engine.jobs).toHaveLength(3);
+  });
+
+  test("results of other networks are computed again, known beforehand or not", async () => {
+    await ask({ foreground: [a] });
+    bench.engine.model = "model-2";
+    await ask({ foreground: [a] }, { to: bench.reopen({ modelDigest: "model-2" }) });
+    expect(bench.engine.jobs).toHaveLength(2);
+    bench.engine.model = "model-3";
+    const { own } = await ask({ foreground: [a, c] });
+    expect(bench.engine.jobs.at(-1)!.state.rounds).toHaveLength(0);
+    expect(own).toMatchObject({ model: "model-3", rounds: [{ run: true }, { run: true }] });
+  });
+
+  test("a failure leaves the journal as it was", async () => {
+    await ask({ foreground: [a] });
+    const { journal, states } = await bench.stateFiles();
+    const before = await readFile(journal, "utf8");
+    bench.engine.failures.push(new LimnetError("out_of_memory", "Too large."));
+    await expect(ask({ foreground: [a, c] })).rejects.toMatchObject({ code: "out_of_memory" });
+    await expect(ask({ foreground: [a, [9, 9, 9]] })).rejects.toMatchObject({ code: "bad_click" });
+    expect(await readFile(journal, "utf8")).toBe(before);
+    expect((await bench.stateFiles()).states).toEqual(states);
+    expect((await ask({ foreground: [a, c] })).own.round).toBe(2);
+  });
+});
+
+describe("the engine", () => {
+  const died = () => new LimnetError("engine_died", "The engine died.");
+
+  test("that died once is asked once more", async () => {
+    bench.engine.failures.push(died());
+    expect((await ask({ foreground: [a] })).own.round).toBe(1);
+    expect(bench.engine.jobs).toHaveLength(2);
+  });
+
+  test("that died twice fails the request, and the next click works", async () => {
+    bench.engine.failures.push(died(), died());
+    await expect(ask({ foreground: [a] })).rejects.toMatchObject({ code: "engine_died", status: 503 });
+    expect((await ask({ foreground: [a] })).own.round).toBe(1);
+  });
+
+  test("is not asked for a request that was given up while it waited", async () => {
+    const stop = new AbortController();
+    bench.engine.before = async () => stop.abort();
+    const first = ask({ foreground: [a] });
+    const second = ask({ foreground: [a, c] }, { signal: stop.signal });
+    await expect(second).rejects.toMatchObject({ code: "engine_cancelled" });
+    await first;
+    expect(bench.engine.jobs).toHaveLength(1);
+  });
+});

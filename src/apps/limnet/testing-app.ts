@@ -1,0 +1,88 @@
+/** An app with a fake engine on a folder of its own, for tests. */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Datastore, Info } from "../../datastore/datastore.js";
+import type { Geometry, Shape } from "../../imaging/geometry.js";
+import { encodeMask } from "../../imaging/mask.js";
+import { readVolume } from "../../imaging/read.js";
+import type { ImageSource, Params } from "../app.js";
+import { LimnetApp } from "./app.js";
+import { FakeEngine } from "./testing.js";
+
+export const testShape: Shape = [6, 7, 8];
+export const testGeometry: Geometry = { affine: [-1, 0, 0, 10, 0, -1, 0, 20, 0, 0, 3, -30] };
+
+/** The key `limnet` of the result JSON. */
+export interface Own {
+  round: number;
+  slice: number | null;
+  rounds: { slice: number; run: boolean }[];
+  slices: unknown[];
+  model: string | null;
+}
+
+export interface AskOptions {
+  readonly model?: string;
+  readonly user?: string;
+  /** Another app than the first. */
+  readonly to?: LimnetApp;
+  readonly signal?: AbortSignal;
+  /** Another id of the same image. */
+  readonly id?: string;
+}
+
+/** Server side of one image "scan" and its user. */
+export class TestBench {
+  readonly engine = new FakeEngine(testShape);
+  readonly saved: { id: string; tag: string; ext: string; info: Info }[] = [];
+  readonly app: LimnetApp;
+
+  private constructor(readonly folder: string, readonly image: ImageSource) {
+    this.app = this.reopen();
+  }
+
+  static async make(): Promise<TestBench> {
+    const folder = await mkdtemp(path.join(tmpdir(), "limnet-app-"));
+    const file = path.join(folder, "scan.nii.gz");
+    await encodeMask(new Uint8Array(6 * 7 * 8), testShape, testGeometry, ".nii.gz", file);
+    const bench = new TestBench(folder, { id: "scan", path: file, ext: ".nii.gz", digest: "d1" });
+    await bench.app.start();
+    return bench;
+  }
+
+  async close(): Promise<void> {
+    await this.app.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** A new app on the same state folder, as after a restart. */
+  reopen(options: { modelDigest?: string } = {}): LimnetApp {
+    const datastore = {
+      image: async (id: string) => (id === "scan" ? { id, path: this.image.path, ext: ".nii.gz", info: {} } : null),
+      saveLabel: async (id: string, tag: string, ext: string, file: string, info: Info) => {
+        await rm(file);
+        this.saved.push({ id, tag, ext, info });
+      },
+    } as unknown as Datastore;
+    const { engine } = this;
+    return new LimnetApp({
+      name: "t", description: "", version: "0", labels: ["tumour"], engine, datastore, stateDir: path.join(this.folder, "state"), ...options,
+    });
+  }
+
+  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, id = "scan" }: AskOptions = {}) {
+    const request = { image: { ...this.image, id }, params, user };
+    const { file, json } = await to.models.get(model)!.run(request, { signal, tempDir: path.join(this.folder, "tmp") });
+    const mask = file ? Array.from((await readVolume(file.path)).voxels) : null;
+    return { file, json, mask, own: json.limnet as Own };
+  }
+
+  /** Files of the only object. */
+  async stateFiles(): Promise<{ journal: string; states: string[] }> {
+    const [object] = await readdir(path.join(this.folder, "state"));
+    const inside = path.join(this.folder, "state", object);
+    const states = (await readdir(inside)).filter((name) => name.endsWith(".gz")).map((name) => path.join(inside, name));
+    return { journal: path.join(inside, "journal.jsonl"), states };
+  }
+}

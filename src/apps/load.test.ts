@@ -1,0 +1,53 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Datastore } from "../datastore/datastore.js";
+import { silentLog } from "../datastore/log.js";
+import { FakeEngine } from "./limnet/testing.js";
+import { loadApp } from "./load.js";
+
+let folder: string;
+const engine = new FakeEngine([1, 1, 1]);
+const load = (conf: Record<string, string> = {}, appDir = folder) =>
+  loadApp({ appDir, conf, datastore: {} as Datastore, stateDir: path.join(folder, "state"), logger: silentLog, engine });
+const write = (value: unknown) => writeFile(path.join(folder, "app.json"), typeof value === "string" ? value : JSON.stringify(value));
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "limnet-load-"));
+  await write({ app: "limnet", name: "Test", description: "d", labels: ["tumour"] });
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+test("the radiology app of this repository is opened", async () => {
+  const app = await load({}, path.resolve(import.meta.dirname, "../../sample-apps/radiology"));
+  expect(app.name).toMatch(/^LIM-Net - Radiology \(\d+\.\d+\.\d+\)$/);
+  expect(app.labels.length).toBeGreaterThan(5);
+  expect([...app.models.keys()]).toEqual(["limnet", "limnet_2d"]);
+  expect([...app.strategies.keys()]).toEqual(["random", "first"]);
+});
+
+test("conf chooses models; keys that other apps know are let through", async () => {
+  expect([...(await load({ models: "limnet_2d", preload: "true" })).models.keys()]).toEqual(["limnet_2d"]);
+});
+
+test("conf that cannot be used is named", async () => {
+  await expect(load({ models: "deepedit" })).rejects.toThrow(/--conf.*models/);
+  await expect(load({ fusion: "oracle" })).rejects.toThrow(/fusion/);
+  await expect(load({ threads: "many" })).rejects.toThrow(/threads/);
+});
+
+test("an app folder that is none, or says something else, is refused with what is wrong", async () => {
+  await expect(load({}, path.join(folder, "none"))).rejects.toThrow(/no app\.json/);
+  await write("{");
+  await expect(load()).rejects.toThrow(/JSON/);
+  await write({ app: "deepedit", name: "x", labels: ["a"] });
+  await expect(load()).rejects.toThrow(/app:/);
+  await write({ app: "limnet", name: "x", labels: [] });
+  await expect(load()).rejects.toThrow(/labels:/);
+});
+
+test("models that are not there are said so before anything starts", async () => {
+  const options = { appDir: folder, conf: { models_dir: folder }, datastore: {} as Datastore, stateDir: folder, logger: silentLog };
+  await expect(loadApp(options)).rejects.toMatchObject({ code: "bad_model" });
+});

@@ -1,0 +1,81 @@
+/** Opens an app folder: `app.json` says which app it is and what it is called. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import type { Datastore } from "../datastore/datastore.js";
+import type { Log } from "../datastore/log.js";
+import { EngineProcess } from "../engine/client.js";
+import { modelsFolder, openModel } from "../engine/models.js";
+import type { Engine } from "../engine/protocol.js";
+import type { JobQueue } from "../jobs/jobs.js";
+import type { App } from "./app.js";
+import { LimnetApp } from "./limnet/app.js";
+import { kinds } from "./limnet/task.js";
+
+const appSchema = z.strictObject({
+  app: z.literal("limnet"),
+  name: z.string().min(1).max(256),
+  description: z.string().max(4096).default(""),
+  labels: z.array(z.string().min(1).max(256)).min(1).max(1000),
+});
+
+/** `--conf KEY VALUE`. Keys that only MONAI Label's own apps know are let through, so that a copied command line still starts. */
+const confSchema = z.looseObject({
+  /** Comma-separated names of models, or "all". */
+  models: z.string().default("all").transform((text) => (text === "all" ? kinds.map(({ name }) => name) : text.split(",").map((name) => name.trim())))
+    .pipe(z.array(z.enum(kinds.map(({ name }) => name))).min(1)),
+  fusion: z.enum(["network", "none"]).default("network"),
+  memory: z.enum(["permanent", "literal"]).default("permanent"),
+  /** Threads of the engine; default as many as the machine gives. */
+  threads: z.coerce.number().int().min(1).max(256).optional(),
+  /** Folder with manifest.json and the graphs; default models/ of the package. */
+  models_dir: z.string().min(1).optional(),
+});
+
+/** An app that cannot be started; the message says what to change. */
+export class AppError extends Error {}
+
+export interface LoadOptions {
+  readonly appDir: string;
+  readonly conf: Readonly<Record<string, string>>;
+  readonly datastore: Datastore;
+  readonly stateDir: string;
+  readonly logger: Log;
+  /** Default: an engine process of its own. */
+  readonly engine?: Engine;
+  /** Default: one job at a time. */
+  readonly queue?: JobQueue;
+}
+
+/** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
+export async function loadApp({ appDir, conf, datastore, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
+  const { name, description, labels } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
+  const { models, fusion, memory, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
+  const version = await packageVersion();
+  const options = { name: `${name} (${version})`, description, version, labels, datastore, stateDir, queue, fusion, memory, models };
+  if (engine) return new LimnetApp({ ...options, engine });
+  const { digest } = await openModel(modelsDir);
+  return new LimnetApp({ ...options, engine: new EngineProcess({ modelsDir, threads, logger }), modelDigest: digest });
+}
+
+function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "it"}: ${issue.message}`);
+  throw new AppError(`${where} cannot be used. ${problems.join("; ")}.`);
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new AppError(missing ? "There is no app.json in the app folder (--app); is it the right folder?" : "app.json of the app folder cannot be read as JSON.", { cause });
+  }
+}
+
+async function packageVersion(): Promise<string> {
+  const { version } = (await readJson(fileURLToPath(new URL("../../package.json", import.meta.url)))) as { version: string };
+  return version;
+}
