@@ -156,6 +156,32 @@ def export_read(path: Path) -> None:
     save(model, str(path))
 
 
+def shrink(out: Path) -> None:
+    """Stores float initializers of 64 values and more as fp16 behind a Cast: half the file, folded back when the session is made.
+    Lossless for weights that were rounded to fp16 before the export."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    for path in sorted((out / "lite").glob("*.onnx")):
+        model = onnx.load(path)
+        graph, casts = model.graph, []
+        for t in list(graph.initializer):
+            if t.data_type != TensorProto.FLOAT or np.prod(t.dims) < 64:
+                continue
+            values = numpy_helper.to_array(t)
+            short = values.astype(np.float16)
+            if not np.array_equal(short.astype(np.float32), values):
+                continue
+            graph.initializer.remove(t)
+            graph.initializer.append(numpy_helper.from_array(short, t.name + "_fp16"))
+            casts.append(helper.make_node("Cast", [t.name + "_fp16"], [t.name], to=TensorProto.FLOAT))
+        nodes = casts + list(graph.node)
+        del graph.node[:]
+        graph.node.extend(nodes)
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+
+
 def write_manifest(out: Path) -> None:
     folder = out / "lite"
     graphs = {}

@@ -1,0 +1,67 @@
+/** The training code (Python) and the runtime must see the same pixels: both are held against one fixture (training/tests/make_fixtures.py). */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { drawDisks } from "../../src/apps/limnet/click/disks.js";
+import { geodesicMap, smooth } from "../../src/apps/limnet/click/geodesic.js";
+import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
+import { chooseWindow } from "../../src/apps/limnet/prepare.js";
+import { extract, paste, type View } from "../../src/apps/limnet/view.js";
+import { nextClick } from "../../src/evaluate/robot.js";
+
+const fixture = JSON.parse(readFileSync(new URL("./fixture.json", import.meta.url), "utf8"));
+const { size } = fixture;
+const view = ([row, col, side]: number[]): View => ({ row, col, side });
+const plane = { data: Float32Array.from(fixture.plane.data), rows: fixture.plane.rows, cols: fixture.plane.cols };
+
+function close(got: ArrayLike<number>, want: ArrayLike<number>, tolerance = 2e-5): void {
+  expect(got.length).toBe(want.length);
+  let worst = 0;
+  for (let i = 0; i < got.length; i++) worst = Math.max(worst, Math.abs(got[i] - want[i]));
+  expect(worst).toBeLessThan(tolerance);
+}
+
+describe("Python and TypeScript agree", () => {
+  it("on the view of a slice, inside, shrunk and beyond its border", () => {
+    for (const { view: v, data } of fixture.extract) close(extract(plane, view(v), size), data);
+  });
+
+  it("on pasting a map back", () => {
+    const out = { data: new Float32Array(plane.data.length).fill(-1), rows: plane.rows, cols: plane.cols };
+    paste(Float32Array.from(fixture.paste.patch), size, view(fixture.paste.view), out);
+    close(out.data, fixture.paste.data);
+  });
+
+  it("on smoothing, disks and geodesic maps", () => {
+    const smoothed = smooth(extract(plane, view(fixture.extract[1].view), size), size);
+    close(smoothed, fixture.smooth);
+    const clicks = fixture.clicks.map(([row, col]: number[]) => ({ row, col }));
+    close(drawDisks(clicks, size, fixture.disks.radius), fixture.disks.data);
+    for (const { weight, scale, data } of fixture.geodesic) close(geodesicMap(smoothed, size, clicks, { weight, scale }), data);
+  });
+
+  it("on the robot's clicks", () => {
+    const { rows, cols } = plane;
+    const before: { row: number; col: number }[] = [];
+    for (const [row, col, positive] of fixture.robot.clicks) {
+      const click = nextClick({ data: Uint8Array.from(fixture.robot.truth), rows, cols }, fixture.robot.mask, before);
+      expect(click).toEqual({ row, col, positive });
+      before.push({ row, col });
+    }
+  });
+
+  it("on boxes and the overlap of views", () => {
+    const box = boxAbove({ data: fixture.robot.mask, rows: plane.rows, cols: plane.cols }, 0.5);
+    if (box === null) throw new Error("the fixture's mask is empty");
+    const around = { top: Math.min(box.top, 2), left: Math.min(box.left, 3), bottom: Math.max(box.bottom, 2), right: Math.max(box.right, 3) };
+    const got = squareAround(around, fixture.boxView, Math.max(plane.rows, plane.cols));
+    close([got.row, got.col, got.side], fixture.boxView.view);
+    expect(overlap(view(fixture.extract[1].view), view([2, 5, 14]))).toBeCloseTo(fixture.overlap, 9);
+  });
+
+  it("on the window of grey values", () => {
+    const { voxels, low_high: want } = fixture.window;
+    const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] as const;
+    const volume = { voxels: Float32Array.from(voxels), shape: [7, 6, 5] as const, geometry: { affine }, slope: 1, intercept: 0 };
+    close(chooseWindow(volume), want, 1e-3);
+  });
+});

@@ -1,0 +1,187 @@
+"""Training of the quality network (specification 3.4): pairs of masks from real rounds of the robot user, both orders.
+
+`pairs` runs the baseline (clicks and propagation, no fusion) on the cases of a split and stores what each round made of each slice;
+`train` learns which of two masks is the better one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import data, infer, maps, nets
+from .defects import defective
+from .export import SETTINGS
+from .trainer import Trainer
+from .view import box_view, extract
+
+S = SETTINGS["quality"]
+
+
+def slice_dice(a, b) -> float:
+    """Empty truth: 1 for an empty mask, else 0."""
+    total = int(a.sum()) + int(b.sum())
+    return 1.0 if total == 0 else 2 * int((a & b).sum()) / total
+
+
+def rounds(click, prop, volume, truth, rng, n=6):
+    """Current sets of a robot's rounds, one click each: list of bool [n, r, c], and the slices clicked."""
+    area = truth.reshape(len(truth), -1).sum(1)
+    t = int(area.argmax())
+    prompts, clicks, out, result = {}, {}, [], np.zeros(volume.shape, np.float32)
+    for r in range(n):
+        c = maps.robot_click(result[t] >= 0.5, truth[t], [(y, x) for y, x, _ in clicks.get(t, [])])
+        if c is not None:
+            clicks.setdefault(t, []).append(c)
+            prompts[t] = infer.run_clicks(click, volume[t], result[t] if t not in prompts else prompts[t], clicks[t][-1:] if t not in prompts else clicks[t])
+        result = infer.propagate_volume(prop, volume, prompts)
+        out.append(result >= 0.5)
+        scores = np.array([slice_dice(out[-1][i], truth[i]) if max(area[i], out[-1][i].sum()) >= min(100, np.median(area[area > 0])) else 2.0 for i in range(len(truth))])
+        t = int(scores.argmin()) if rng.random() < 0.7 else int(rng.choice(np.where(scores <= 1)[0])) if (scores <= 1).any() else t
+    return out, set(prompts)
+
+
+def crop(plane, p, c):
+    view = box_view(p | c, S["expansion"], S["minSide"])
+    if view is None:
+        return None
+    g = np.clip(extract(plane, view, S["size"]) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.stack([g, *((extract(m.astype(np.float32), view, S["size"]) >= 0.5).astype(np.uint8) for m in (p, c))])
+
+
+def make_pairs(a) -> None:
+    click, prop = nets.ClickLite(), nets.PropagationLite()
+    click.load_state_dict(torch.load(a.click, weights_only=True))
+    prop.load_state_dict(torch.load(a.propagation, weights_only=True))
+    click.eval(), prop.eval()
+    rng = np.random.default_rng(a.seed)
+    shares = {"sts": 0.5, "msd_hippocampus": 0.15, "ts_reference": 0.12, "misc": 0.05, "fetal_brain": 0.05, "synthetic": 0.13}
+    scans = data.load(a.index, a.split, ("volume",))
+    if a.split == "val":
+        shares = {"sts": 0.7, "msd_hippocampus": 0.3}
+    pool = data.Pool(scans, rng, shares, n_synthetic=40 if a.split == "train" else 0)
+    crops, scores, case, begun, n = [], [], [], time.time(), 0
+    while time.time() - begun < a.minutes * 60:
+        scan, vox, obj, _ = pool.draw(0.0)
+        if obj.sum() < 100:
+            continue
+        z, y, x = (np.where(obj.any(tuple(i for i in range(3) if i != ax)))[0][[0, -1]] for ax in range(3))
+        z0, z1 = max(0, z[0] - 8), min(len(obj), z[1] + 9)
+        if z1 - z0 > 70:
+            continue
+        lo, hi = data.random_window(scan, rng) if a.split == "train" else scan.window
+        volume = np.clip((vox[z0:z1] - lo) / (hi - lo), 0, 1)
+        volume = (np.floor(volume * 255 + 0.5) / 255).astype(np.float32)
+        truth = obj[z0:z1]
+        sets, clicked = rounds(click, prop, volume, truth, rng)
+        n += 1
+        for t in range(len(truth)):
+            for r in range(len(sets)):
+                for s in range(r + 1, len(sets)):
+                    if s > r + 1 and rng.random() > 0.2:
+                        continue
+                    p, c = sets[r][t], sets[s][t]
+                    if rng.random() < 0.08 and truth[t].sum() > 12:
+                        c = defective(truth[t], rng) if rng.random() < 0.5 else truth[t]
+                    if (p ^ c).sum() < 10:
+                        continue
+                    dp, dc = slice_dice(p, truth[t]), slice_dice(c, truth[t])
+                    if not truth[t].any() and p.any() and c.any():  # both wrong: fewer pixels is better
+                        dp, dc = 0.5 * c.sum() / (p.sum() + c.sum()), 0.5 * p.sum() / (p.sum() + c.sum())
+                    if abs(dp - dc) < 0.005:
+                        continue
+                    made = crop(volume[t], p, c)
+                    if made is not None:
+                        crops.append(made), scores.append((dp, dc)), case.append(n)
+        if n % 10 == 0:
+            print(f"{n} cases, {len(crops)} pairs, {(time.time() - begun) / 60:.1f} min", flush=True)
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(a.out, crops=np.stack(crops), scores=np.array(scores, np.float32), case=np.array(case))
+    print(f"{len(crops)} pairs of {n} cases -> {a.out}")
+
+
+def evaluate(net, crops, scores):
+    """Accuracy on pairs with |dDice| > 0.02 and the mean Dice of the four ways to choose."""
+    net.eval()
+    p = []
+    with torch.no_grad():
+        for i in range(0, len(crops), 64):
+            x = torch.from_numpy(crops[i : i + 64].astype(np.float32))
+            x[:, 0] /= 255
+            p.append(torch.sigmoid(net(x))[:, 0].numpy())
+    p = np.concatenate(p)
+    prev = p > 0.5
+    clear = np.abs(scores[:, 0] - scores[:, 1]) > 0.02
+    acc = float((prev == (scores[:, 0] > scores[:, 1]))[clear].mean())
+    fused = np.where(prev, scores[:, 0], scores[:, 1])
+    return {"score": round(float(fused.mean()), 4), "accuracy": round(acc, 4), "current": round(float(scores[:, 1].mean()), 4),
+            "previous": round(float(scores[:, 0].mean()), 4), "oracle": round(float(scores.max(1).mean()), 4)}
+
+
+def train(a) -> None:
+    torch.set_num_threads(a.threads)
+    trainer = Trainer(nets.QualityLite(), a.run, a.seed, a.lr, weight_decay=1e-4)
+    if a.resume:
+        trainer.resume()
+    rng = trainer.rng
+    made = np.load(a.pairs)
+    crops, scores = made["crops"], made["scores"]
+    held = np.load(a.val_pairs)
+
+    def one_step():
+        trainer.net.train()
+        pick = rng.integers(len(crops), size=a.batch)
+        x, d = crops[pick].astype(np.float32), scores[pick].copy()
+        for n in range(a.batch):
+            if rng.random() < 0.5:
+                x[n, 1:], d[n] = x[n, :0:-1].copy(), d[n, ::-1].copy()
+            x[n] = np.rot90(x[n], rng.integers(4), (1, 2))
+            if rng.random() < 0.5:
+                x[n] = x[n, :, :, ::-1].copy()
+            x[n, 0] = data.appearance(x[n, :1] / 255, rng)[0]
+        y = torch.from_numpy((d[:, 0] > d[:, 1]).astype(np.float32))[:, None]
+        w = torch.from_numpy(np.minimum(1, np.abs(d[:, 0] - d[:, 1]) / 0.1))[:, None]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = trainer.net(torch.from_numpy(x))
+        loss = F.binary_cross_entropy_with_logits(logits.float(), y, weight=w)
+        return loss, {"bce": loss.item(), "accuracy": float(((logits > 0).float() == y).float().mean())}
+
+    trainer.loop(one_step, lambda net: evaluate(net, held["crops"], held["scores"]), a.steps, val_every=a.val_every, finish=a.finish, hours=a.hours)
+
+
+def main(argv=None):
+    p = argparse.ArgumentParser(prog="limnet_training quality")
+    sub = p.add_subparsers(dest="what", required=True)
+    m = sub.add_parser("pairs", help="run the baseline on a split and store pairs of masks")
+    m.add_argument("--index", type=Path, required=True)
+    m.add_argument("--split", choices=["train", "val"], default="train")
+    m.add_argument("--click", type=Path, required=True, help="state dict of the click network")
+    m.add_argument("--propagation", type=Path, required=True)
+    m.add_argument("--out", type=Path, required=True)
+    m.add_argument("--minutes", type=float, default=10)
+    m.add_argument("--seed", type=int, default=1)
+    t = sub.add_parser("train")
+    t.add_argument("--pairs", type=Path, required=True)
+    t.add_argument("--val-pairs", type=Path, required=True)
+    t.add_argument("--run", type=Path, required=True)
+    t.add_argument("--seed", type=int, default=1)
+    t.add_argument("--batch", type=int, default=32)
+    t.add_argument("--lr", type=float, default=4e-4)
+    t.add_argument("--steps", type=int, default=100_000)
+    t.add_argument("--finish", type=int, default=0)
+    t.add_argument("--hours", type=float, default=1e9)
+    t.add_argument("--val-every", type=int, default=250)
+    t.add_argument("--threads", type=int, default=1)
+    t.add_argument("--resume", action="store_true")
+    a = p.parse_args(argv)
+    torch.set_num_threads(1)
+    make_pairs(a) if a.what == "pairs" else train(a)
+
+
+if __name__ == "__main__":
+    main()

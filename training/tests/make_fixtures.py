@@ -1,0 +1,48 @@
+"""Writes test/parity/fixture.json: what the Python twins compute, for the TypeScript test beside it. Run after a change of either side."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+root = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(root / "training"))
+from limnet_training import data, infer, maps, view  # noqa: E402
+
+rng = np.random.default_rng(3)
+yy, xx = np.mgrid[:23, :31]
+plane = (np.exp(-((yy - 11) ** 2 + (xx - 14) ** 2) / 60) * 0.7 + rng.uniform(0, 0.3, yy.shape)).round(3)
+size = 32
+views = [[-4.5, -0.5, 32.0], [3.25, 6.5, 11.5], [-10.0, 2.0, 70.0], whole if (whole := list(view.whole_view(plane.shape))) else None]
+clicks = [(9.2, 12.6), (20.0, 3.49)]
+image = view.extract(plane, views[1], size)
+smoothed = maps.smooth(image)
+patch = rng.uniform(0, 1, (size, size)).round(3)
+pasted = np.full(plane.shape, -1.0)
+view.paste(patch, views[1], pasted)
+mask = ((yy - 10) ** 2 + (xx - 12) ** 2) < 40
+truth = ((yy - 11) ** 2 + (xx - 15) ** 2) < 60
+volume = rng.normal(300, 80, (5, 6, 7)).round(2)
+volume[0] = 0
+r = lambda a: np.asarray(a, float).round(6).ravel().tolist()  # noqa: E731
+out = {
+    "plane": {"rows": 23, "cols": 31, "data": r(plane)},
+    "size": size,
+    "extract": [{"view": v, "data": r(view.extract(plane, v, size))} for v in views],
+    "paste": {"view": views[1], "patch": r(patch), "data": r(pasted)},
+    "smooth": r(smoothed),
+    "clicks": clicks,
+    "disks": {"radius": 3, "data": r(maps.disks((size, size), clicks, 3))},
+    "geodesic": [{"weight": w, "scale": s, "data": r(maps.geodesic(smoothed, clicks, w, s))} for w, s in maps.GEODESIC],
+    "robot": {"mask": r(mask), "truth": r(truth), "clicks": []},
+    "boxView": {"expansion": 1.6, "minSide": 8, "view": list(view.box_view(mask, 1.6, 8, [(2, 3)]))},
+    "overlap": infer.overlap(views[1], [2.0, 5.0, 14.0]),
+    "window": {"voxels": r(volume), "low_high": list(data.choose_window(volume))},
+}
+done = []
+for _ in range(4):
+    c = maps.robot_click(mask, truth, [(a, b) for a, b, _ in done])
+    done.append(c)
+out["robot"]["clicks"] = done
+(root / "test/parity/fixture.json").write_text(json.dumps(out) + "\n")
