@@ -39,6 +39,7 @@ export class AppError extends Error {}
 export interface LoadOptions {
   readonly appDir: string;
   readonly conf: Readonly<Record<string, string>>;
+  /** LIM-Net has no use for it beside what each request brings; other apps may. */
   readonly datastore: Datastore;
   readonly stateDir: string;
   readonly logger: Log;
@@ -49,11 +50,11 @@ export interface LoadOptions {
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
-export async function loadApp({ appDir, conf, datastore, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
+export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
   const { name, description, labels } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, datastore, stateDir, queue, fusion, memory, models };
+  const options = { name: `${name} (${version})`, description, version, labels, stateDir, queue, fusion, memory, models };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest } = await openModel(modelsDir);
   return new LimnetApp({ ...options, engine: new EngineProcess({ modelsDir, threads, logger }), modelDigest: digest });

@@ -82,7 +82,7 @@ describe("rounds", () => {
     for (let n = 1; n <= clicks.length; n++) masks.push((await ask({ foreground: clicks.slice(0, n) })).mask);
     expect((await bench.stateFiles()).states).toHaveLength(20);
     expect((await ask({ foreground: clicks.slice(0, 10) })).mask).toEqual(masks[9]);
-    expect(bench.engine.jobs.at(-1)!.rounds).toHaveLength(10);
+    expect(bench.engine.jobs.slice(45).map((job) => job.state.rounds.length)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   test("two requests on one object run one after the other", async () => {
@@ -125,14 +125,8 @@ describe("results", () => {
     expect(bench.engine.jobs).toHaveLength(1);
   });
 
-  test("may be JSON only, and may be stored as a label", async () => {
+  test("may be JSON only", async () => {
     expect((await ask({ foreground: [a], result_write_to_file: false })).file).toBeNull();
-    await ask({ foreground: [a], save_label: true });
-    await ask({ foreground: [a], save_label: "true", label_tag: "mine", result_write_to_file: false });
-    expect(bench.saved.map(({ id, tag, ext, info }) => [id, tag, ext, info.model])).toEqual(
-      [["scan", "original", ".nii.gz", "limnet"], ["scan", "mine", ".nii.gz", "limnet"]]);
-    await ask({ foreground: [a], save_label: true }, { id: "session-1" });
-    expect(bench.saved).toHaveLength(2);
   });
 
   test("models are published as clients expect them", () => {

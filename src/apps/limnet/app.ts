@@ -1,6 +1,5 @@
 /** LIM-Net as an app of the server: its models, its strategies, its engine. */
 import { mkdir } from "node:fs/promises";
-import type { Datastore } from "../../datastore/datastore.js";
 import type { Engine, FusionKind, LimnetSettings } from "../../engine/protocol.js";
 import { LocalQueue } from "../../jobs/local.js";
 import type { JobQueue } from "../../jobs/jobs.js";
@@ -16,7 +15,6 @@ export interface LimnetAppOptions {
   /** Names that clients offer; any other name may be clicked too. */
   readonly labels: readonly string[];
   readonly engine: Engine;
-  readonly datastore: Datastore;
   /** Folder of the journals; made when missing. */
   readonly stateDir: string;
   /** Default: one job at a time. Closed with the app where the app made it. */
@@ -42,7 +40,7 @@ export class LimnetApp implements App {
   readonly #queue: JobQueue;
 
   constructor(options: LimnetAppOptions) {
-    const { name, description, version, labels, engine, datastore, stateDir, modelDigest } = options;
+    const { name, description, version, labels, engine, stateDir, modelDigest } = options;
     this.#options = options;
     this.#queue = options.queue ?? new LocalQueue();
     this.name = name;
@@ -51,7 +49,7 @@ export class LimnetApp implements App {
     this.labels = labels;
     const context = {
       workshop: { engine, queue: this.#queue, modelDigest },
-      datastore, stateDir, labels, lock: new KeyedLock(),
+      stateDir, labels, lock: new KeyedLock(),
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);

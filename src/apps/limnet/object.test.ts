@@ -30,10 +30,10 @@ describe("what is kept on disk", () => {
     const { mask } = await ask({ foreground: [a, c] });
     for (const file of (await bench.stateFiles()).states) await writeFile(file, "no gzip");
     expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
-    expect(bench.engine.jobs).toHaveLength(2);
+    expect(bench.engine.jobs).toHaveLength(4);
     for (const file of (await bench.stateFiles()).states) await rm(file);
     expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
-    expect(bench.engine.jobs).toHaveLength(3);
+    expect(bench.engine.jobs).toHaveLength(6);
   });
 
   test("results of other networks are computed again, known beforehand or not", async () => {
@@ -43,8 +43,18 @@ describe("what is kept on disk", () => {
     expect(bench.engine.jobs).toHaveLength(2);
     bench.engine.model = "model-3";
     const { own } = await ask({ foreground: [a, c] });
-    expect(bench.engine.jobs.at(-1)!.state.rounds).toHaveLength(0);
+    expect(bench.engine.jobs.slice(2).map((job) => job.state.rounds.length)).toEqual([1, 0, 1]);
     expect(own).toMatchObject({ model: "model-3", rounds: [{ run: true }, { run: true }] });
+  });
+
+  test("a request of several rounds that is cut short goes on after the last finished one", async () => {
+    await ask({ foreground: [a] });
+    bench.engine.failures.push(null, new LimnetError("engine_timeout", "Too slow."));
+    await expect(ask({ background: [a], foreground: [c, [0, 0, 7]] })).rejects.toMatchObject({ code: "engine_timeout" });
+    expect((await ask({ foreground: [a] })).own.rounds).toMatchObject([{ slice: 2, run: false }]);
+    const { own, mask } = await ask({ background: [a], foreground: [c, [0, 0, 7]] }, { to: bench.reopen() });
+    expect(own.rounds.map(({ run }) => run)).toEqual([false, true, true]);
+    expect((await ask({ background: [a], foreground: [c, [0, 0, 7]] }, { user: "v" })).mask).toEqual(mask);
   });
 
   test("a failure leaves the journal as it was", async () => {

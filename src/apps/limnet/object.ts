@@ -1,6 +1,6 @@
 /**
- * One object of one user: brings its journal up to the clicks of a request. Requests come one after the other (app.ts).
- * A failure of the engine leaves the journal as it was.
+ * One object of one user: brings its journal up to the clicks of a request. Requests come one after the other (task.ts).
+ * A failure of the engine changes nothing of what clients see.
  */
 import type { Engine, LimnetSettings, RoundRequest, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
@@ -10,7 +10,7 @@ import { voxelToPixel } from "../../imaging/slices.js";
 import type { JobQueue } from "../../jobs/jobs.js";
 import type { ImageSource } from "../app.js";
 import type { Journal } from "./journal.js";
-import type { ClickLists } from "./rounds/clicks.js";
+import type { Click, ClickLists } from "./rounds/clicks.js";
 import { extendHistory, type History, type RoundRecord, statesToKeep } from "./rounds/history.js";
 import { plan, type Round, type RoundPlan } from "./rounds/plan.js";
 
@@ -39,36 +39,43 @@ export interface Workshop {
   readonly modelDigest?: string;
 }
 
-/** Runs what is missing, writes the journal, and says where the result is. */
+/**
+ * Runs the rounds that are missing, writes the journal, and says where the result is. Each finished round is kept at once, so
+ * that a request that is cut short goes on from there when it comes again; its clicks count only when all of it is done.
+ */
 export async function advance(workshop: Workshop, journal: Journal, job: ObjectJob, signal: AbortSignal): Promise<ObjectState> {
   const before = await journal.load();
+  let history = before;
   let todo = await planFrom(journal, before, job, workshop.modelDigest);
-  let ran: RoundRecord[] = [];
-  let model: string | null = null;
+  const { clicks, keys, rounds } = todo;
+  const note = async (ran: readonly RoundRecord[], model: string | null, known: readonly Click[]) => {
+    const entry = { version: 1, time: new Date().toISOString(), clicks: known, model, ran } as const;
+    await journal.append(entry);
+    history = extendHistory(history, entry);
+  };
   const start = performance.now();
-  if (todo.keep < todo.rounds.length) {
-    await journal.prepare();
+  if (todo.keep < rounds.length) await journal.prepare();
+  for (let n = todo.keep; n < rounds.length; n++) {
     try {
-      let result = await runRounds(workshop, journal, job, todo, signal);
-      if (todo.keep > 0 && result.model !== before.model) {
-        // The kept rounds come from other networks: they are not a state of these.
+      const result = await runRound(workshop, journal, job, todo, n, signal);
+      if (n > 0 && result.model !== history.model) {
+        // The rounds before come from other networks: they are not a state of these. Once, as all that follow are alike.
         todo = { ...todo, keep: 0 };
-        result = await runRounds(workshop, journal, job, todo, signal);
+        history = { ...history, records: new Map(), model: result.model };
+        n = -1;
+        continue;
       }
-      model = result.model;
-      ran = await recordsOf(journal, todo, result);
+      await note([await recordOf(journal, keys[n], result)], result.model, n + 1 < rounds.length ? before.clicks : clicks);
     } catch (error) {
-      await journal.prune(new Set(before.records.keys()));
+      await journal.prune(new Set(history.records.keys()));
       throw error;
     }
+    await journal.prune(statesToKeep(history, keys.slice(0, n + 1)));
   }
-  const engineSeconds = ran.length > 0 ? (performance.now() - start) / 1000 : 0;
-  const entry = { version: 1, time: new Date().toISOString(), clicks: todo.clicks, model, ran } as const;
-  const changed = ran.length > 0 || JSON.stringify(before.clicks) !== JSON.stringify(todo.clicks);
-  if (changed) await journal.append(entry);
-  const history = changed ? extendHistory(before, entry) : before;
-  if (ran.length > 0) await journal.prune(statesToKeep(history, todo.keys));
-  const last = todo.keys.at(-1);
+  const ran = todo.keep < rounds.length;
+  const engineSeconds = ran ? (performance.now() - start) / 1000 : 0;
+  if (!ran && JSON.stringify(before.clicks) !== JSON.stringify(clicks)) await note([], null, clicks);
+  const last = keys.at(-1);
   return { plan: todo, history, fusedPath: last === undefined ? null : journal.statePath(last), engineSeconds };
 }
 
@@ -84,18 +91,18 @@ async function planFrom(journal: Journal, history: History, job: ObjectJob, mode
   }
 }
 
-/** Runs the rounds of a plan that are not kept; once more when the engine died on the way. */
-async function runRounds(
-  { engine, queue }: Workshop, journal: Journal, job: ObjectJob, { rounds, keys, keep }: RoundPlan, signal: AbortSignal,
+/** Runs round `n` of a plan from the state before it; once more when the engine died on the way. */
+async function runRound(
+  { engine, queue }: Workshop, journal: Journal, job: ObjectJob, { rounds, keys }: RoundPlan, n: number, signal: AbortSignal,
 ): Promise<SegmentResult> {
-  const requests = rounds.map((round) => toRequest(round, job.axis));
+  const requests = rounds.slice(0, n + 1).map((round) => toRequest(round, job.axis));
   const segmentJob: SegmentJob = {
     volumePath: job.image.path,
     volumeDigest: job.image.digest,
     axis: job.axis,
-    state: { fusedPath: keep > 0 ? journal.statePath(keys[keep - 1]) : null, rounds: requests.slice(0, keep) },
-    rounds: requests.slice(keep),
-    outputs: keys.slice(keep).map((key) => journal.statePath(key)),
+    state: { fusedPath: n > 0 ? journal.statePath(keys[n - 1]) : null, rounds: requests.slice(0, n) },
+    rounds: requests.slice(n),
+    outputs: [journal.statePath(keys[n])],
     settings: job.settings,
   };
   const once = () => queue.run((running) => engine.segment(segmentJob, { signal: running }), { signal, key: job.user });
@@ -107,15 +114,15 @@ async function runRounds(
   }
 }
 
-async function recordsOf(journal: Journal, { keys, keep }: RoundPlan, result: SegmentResult): Promise<RoundRecord[]> {
-  return Promise.all(result.rounds.map(async (round, n) => ({
-    key: keys[keep + n],
+async function recordOf(journal: Journal, key: string, { rounds: [round] }: SegmentResult): Promise<RoundRecord> {
+  return {
+    key,
     slice: round.slice,
     slices: round.slices,
     seconds: round.clickSeconds + round.propagateSeconds + round.fuseSeconds,
     propagated: round.propagated,
-    digest: await fileDigest(journal.statePath(keys[keep + n])),
-  })));
+    digest: await fileDigest(journal.statePath(key)),
+  };
 }
 
 function toRequest({ slice, clicks }: Round, axis: Axis): RoundRequest {

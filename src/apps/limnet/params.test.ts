@@ -17,12 +17,12 @@ const thrown = (work: () => unknown) => {
 
 test("what is not said has its default", () => {
   expect(parseMaskRequest({}, ".nrrd")).toEqual(
-    { label: "object", extension: ".nrrd", dtype: "uint8", compress: false, writeFile: true, saveAs: null, window: null });
+    { label: "object", extension: ".nrrd", dtype: "uint8", compress: false, writeFile: true, window: null });
   expect(parseMaskRequest({}, ".mha").extension).toBe(".nii.gz");
 });
 
 test("keys of other models, and nulls, do no harm", () => {
-  expect(parseMaskRequest({ roi: [1, 2], label_prompt: [1], reset_state: true, device: "cpu", label: null, window: null, save_label: null }, ".nii").label).toBe("object");
+  expect(parseMaskRequest({ roi: [1, 2], label_prompt: [1], reset_state: true, device: "cpu", label: null, window: null }, ".nii").label).toBe("object");
 });
 
 test("label names are printable and no longer than 256 characters", () => {

@@ -15,8 +15,6 @@ export interface MaskRequest {
   readonly compress: boolean;
   /** False: JSON only. */
   readonly writeFile: boolean;
-  /** Tag under which the mask is also stored as a label; null: not stored. */
-  readonly saveAs: string | null;
   /** Grey window in real values; null: chosen from the volume. */
   readonly window: readonly [number, number] | null;
 }
@@ -37,7 +35,6 @@ export function parseMaskRequest(params: Params, imageExtension: string): MaskRe
     dtype: parseDtype(params.result_dtype),
     compress: flag(params, "result_compress", false),
     writeFile: flag(params, "result_write_to_file", true),
-    saveAs: flag(params, "save_label", false) ? parseTag(params.label_tag) : null,
     window: parseWindow(params.window),
   };
 }
@@ -87,12 +84,6 @@ function parseDtype(value: unknown): MaskDtype {
   if (kept) return kept;
   if (typeof value === "string" && numpyNames.test(value)) return "uint8";
   throw new LimnetError("bad_params", `"result_dtype" must be the numpy name of a type (uint8, uint16, int16), not ${show(value)}.`);
-}
-
-function parseTag(value: unknown): string {
-  if (value === undefined || value === null || value === "") return "original";
-  if (typeof value === "string") return value;
-  throw new LimnetError("bad_params", `"label_tag" must be a text, not ${show(value)}.`);
 }
 
 function parseWindow(value: unknown): [number, number] | null {

@@ -1,13 +1,12 @@
 /** `limnet` and `limnet_2d` as models of the protocol: a request in, a mask and its JSON out. */
 import { randomUUID } from "node:crypto";
-import { copyFile, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import type { Datastore } from "../../datastore/datastore.js";
 import type { FusionKind, LimnetSettings } from "../../engine/protocol.js";
 import type { Axis, Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import { readHeader } from "../../imaging/read.js";
-import type { ImageSource, InferRequest, InferResult, InferTask, Params } from "../app.js";
+import type { InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { Journal, objectFolder } from "./journal.js";
 import type { KeyedLock } from "./lock.js";
 import { advance, type Workshop } from "./object.js";
@@ -17,7 +16,6 @@ import { type ClickLists, parseClicks } from "./rounds/clicks.js";
 
 export interface TaskContext {
   readonly workshop: Workshop;
-  readonly datastore: Datastore;
   /** Folder of all journals. */
   readonly stateDir: string;
   readonly lock: KeyedLock;
@@ -82,14 +80,13 @@ export class LimnetTask implements InferTask {
     const advanced = performance.now();
     const mask = await readMask(state.fusedPath, shape);
     const read = performance.now();
-    const file = wanted.writeFile || wanted.saveAs !== null ? await writeResult(mask, { shape, geometry }, wanted, tempDir) : null;
+    const file = wanted.writeFile ? await writeResult(mask, { shape, geometry }, wanted, tempDir) : null;
     const end = performance.now();
     const json = resultJson(wanted.label, axis, state, {
       pre: (advanced - start) / 1000 - state.engineSeconds, infer: state.engineSeconds, post: (read - advanced) / 1000,
       write: (end - read) / 1000, total: (end - start) / 1000,
     });
-    if (file && wanted.saveAs !== null) await this.#save(image, wanted.saveAs, file, json, tempDir);
-    return { file: wanted.writeFile ? file : null, json };
+    return { file, json };
   }
 
   /** Two-dimensional: only the clicks of one slice, the one asked for or that of the newest click (foreground first). */
@@ -102,15 +99,6 @@ export class LimnetTask implements InferTask {
       positives: lists.positives.filter((voxel) => voxel[axis] === slice),
       negatives: lists.negatives.filter((voxel) => voxel[axis] === slice),
     };
-  }
-
-  /** Stores the mask as a label too (protocol 2.1, save_label); only for images of the datastore. */
-  async #save(image: ImageSource, tag: string, file: ResultFile, json: Record<string, unknown>, tempDir: string): Promise<void> {
-    const { datastore } = this.#context;
-    if ((await datastore.image(image.id))?.path !== image.path) return;
-    const copy = path.join(tempDir, `${randomUUID()}${file.ext}`);
-    await copyFile(file.path, copy);
-    await datastore.saveLabel(image.id, tag, file.ext, copy, { model: this.#name, params: json });
   }
 }
 

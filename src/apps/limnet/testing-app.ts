@@ -2,7 +2,6 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Datastore, Info } from "../../datastore/datastore.js";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import { readVolume } from "../../imaging/read.js";
@@ -28,14 +27,11 @@ export interface AskOptions {
   /** Another app than the first. */
   readonly to?: LimnetApp;
   readonly signal?: AbortSignal;
-  /** Another id of the same image. */
-  readonly id?: string;
 }
 
 /** Server side of one image "scan" and its user. */
 export class TestBench {
   readonly engine = new FakeEngine(testShape);
-  readonly saved: { id: string; tag: string; ext: string; info: Info }[] = [];
   readonly app: LimnetApp;
 
   private constructor(readonly folder: string, readonly image: ImageSource) {
@@ -58,21 +54,14 @@ export class TestBench {
 
   /** A new app on the same state folder, as after a restart. */
   reopen(options: { modelDigest?: string } = {}): LimnetApp {
-    const datastore = {
-      image: async (id: string) => (id === "scan" ? { id, path: this.image.path, ext: ".nii.gz", info: {} } : null),
-      saveLabel: async (id: string, tag: string, ext: string, file: string, info: Info) => {
-        await rm(file);
-        this.saved.push({ id, tag, ext, info });
-      },
-    } as unknown as Datastore;
     const { engine } = this;
     return new LimnetApp({
-      name: "t", description: "", version: "0", labels: ["tumour"], engine, datastore, stateDir: path.join(this.folder, "state"), ...options,
+      name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: path.join(this.folder, "state"), ...options,
     });
   }
 
-  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, id = "scan" }: AskOptions = {}) {
-    const request = { image: { ...this.image, id }, params, user };
+  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal }: AskOptions = {}) {
+    const request = { image: this.image, params, user };
     const { file, json } = await to.models.get(model)!.run(request, { signal, tempDir: path.join(this.folder, "tmp") });
     const mask = file ? Array.from((await readVolume(file.path)).voxels) : null;
     return { file, json, mask, own: json.limnet as Own };

@@ -2,7 +2,8 @@
  * The click module (paper 2.1): clicks on one slice become a probability map of that slice.
  *
  * The network runs once per click, in the order of the clicks, each time with the map of the run before as previous
- * mask, as it was trained (iterative training, specification 1.6). Clicks are obeyed: see `obey`.
+ * mask, as it was trained (iterative training, specification 1.6). After each run clicks are obeyed: see `obey`.
+ * training/limnet_training/infer.py does the same for validation and for the pairs of the quality network.
  */
 import type { SliceClick } from "../../../engine/protocol.js";
 import type { Pixel } from "../../../imaging/geometry.js";
@@ -10,7 +11,7 @@ import type { NetworkSettings, Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
 import { geodesicMap, smooth } from "./geodesic.js";
-import { boxAbove, chooseView } from "./zoom.js";
+import { boxAbove, chooseView, wholeView } from "./zoom.js";
 
 export interface ClickOptions {
   /** Clicks of earlier rounds on this slice, older than `clicks`: drawn and obeyed, but the network is not run for them again. */
@@ -32,7 +33,7 @@ export interface ClickResult {
  * Runs the click network for the clicks of one slice.
  *
  * `slice`: grey values 0..255 (prepare.ts). `previous`: probabilities 0..1 of the same slice, null or zero where nothing is known.
- * Clicks are in slice pixels, oldest first. Negative clicks alone on an empty slice give an empty slice without a run.
+ * Clicks are in slice pixels, oldest first. Negative clicks alone on an empty slice leave it empty, without a run.
  */
 export async function runClicks(
   networks: Networks, slice: Plane<Uint8Array>, previous: Plane<ArrayLike<number>> | null,
@@ -41,29 +42,35 @@ export async function runClicks(
   const { rows, cols } = slice;
   const { earlier = [], signal } = options;
   const { zoom } = networks.settings.click;
-  const known = previous === null ? new Float32Array(rows * cols) : Float32Array.from(previous.data);
-  let probability: Plane = { data: known, rows, cols };
+  const nothing = (): Plane => ({ data: new Float32Array(rows * cols), rows, cols });
+  let probability: Plane = previous === null ? nothing() : { data: Float32Array.from(previous.data), rows, cols };
+  /** The zoomed view of the run before; a look at the whole slice is not stored. */
+  let zoomed: View | null = null;
   let view: View | null = null;
   let runs = 0;
-  const look = async (at: View, before: Plane, upTo: readonly SliceClick[]) => {
+  const look = (at: View, before: Plane, upTo: readonly SliceClick[]) => {
     signal?.throwIfAborted();
     runs++;
     view = at;
-    probability = await predict(networks, slice, before, upTo, at);
+    return predict(networks, slice, before, upTo, at);
   };
   for (let n = 0; n < clicks.length; n++) {
     const upTo = [...earlier, ...clicks.slice(0, n + 1)];
     const positives = upTo.filter((click) => click.positive);
-    const empty = boxAbove(probability, 0.5) === null;
-    if (empty && positives.length === 0) continue;
-    await look(chooseView(probability, positives, view, zoom), probability, upTo);
-    const first = empty && runs === 1;
-    if (!first || zoom.first === "whole" || boxAbove(probability, 0.5) === null) continue;
-    const guess = probability;
-    const before = zoom.first === "guess" ? guess : { data: new Float32Array(rows * cols), rows, cols };
-    await look(chooseView(guess, positives, null, zoom), before, upTo);
+    if (boxAbove(probability, 0.5) !== null) {
+      zoomed = chooseView(probability, positives, zoomed, zoom);
+      probability = await look(zoomed, probability, upTo);
+    } else if (positives.length === 0) {
+      probability = nothing();
+    } else {
+      probability = await look(wholeView(rows, cols), nothing(), upTo);
+      if (zoom.first !== "whole" && boxAbove(probability, 0.5) !== null) {
+        zoomed = chooseView(probability, positives, null, zoom);
+        probability = await look(zoomed, zoom.first === "guess" ? probability : nothing(), upTo);
+      }
+    }
+    obey(probability, upTo);
   }
-  obey(probability, [...earlier, ...clicks]);
   return { probability, view, runs };
 }
 
@@ -112,9 +119,9 @@ export function clickMaps(
 }
 
 const obeyRadius = 1.5;
-/** Just beyond the threshold, so that 8-bit storage and `> 0.5` agree on the side. */
-const yes = 0.51;
-const no = 0.49;
+/** Clear of the threshold, so that 8-bit storage and `> 0.5` agree on the side. */
+const yes = 0.6;
+const no = 0.4;
 
 /**
  * What users rely on: a clicked pixel has the sign of its click. Pixels within 1.5 pixels of a click are moved to its side of

@@ -37,9 +37,9 @@ export function boxAbove({ data, rows, cols }: Plane<ArrayLike<number>>, thresho
   return bottom < 0 ? null : { top, left, bottom, right };
 }
 
-/** Square centred on a box: `expansion` x its longer side, at least `minSide`, at most `maxSide` pixels. */
+/** Square centred on a box: `expansion` x its longer side, at least `minSide`, at most `maxSide` (the longer side of the slice) pixels. */
 export function squareAround(
-  box: Box, { expansion, minSide }: { readonly expansion: number; readonly minSide: number }, maxSide = Number.POSITIVE_INFINITY,
+  box: Box, { expansion, minSide }: { readonly expansion: number; readonly minSide: number }, maxSide: number,
 ): View {
   const longer = Math.max(box.bottom - box.top + 1, box.right - box.left + 1);
   const side = Math.min(Math.max(expansion * longer, minSide), maxSide);

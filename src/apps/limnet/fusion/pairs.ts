@@ -18,7 +18,7 @@ export function union(a: Box | null, b: Box | null): Box | null {
 /** The square that holds both masks; null where both are empty. Planes hold stored probabilities (0..255). */
 export function pairView(previous: Plane<Uint8Array>, current: Plane<Uint8Array>, settings: NetworkSettings["quality"]): View | null {
   const box = union(boxAbove(previous, maskFrom - 1), boxAbove(current, maskFrom - 1));
-  return box === null ? null : squareAround(box, settings);
+  return box === null ? null : squareAround(box, settings, Math.max(current.rows, current.cols));
 }
 
 /**
