@@ -4,7 +4,7 @@ import { join } from "node:path";
 import PQueue from "p-queue";
 import { emptyIndex, type Index, indexName, readIndex, writeIndex } from "./index-file.js";
 import { waitForLock } from "./lock.js";
-import type { Log } from "./log.js";
+import { type Log, silentLog } from "./log.js";
 import { finalTag, originalTag } from "./names.js";
 import { reconcile } from "./reconcile.js";
 import { folderStamp, labelTags, scanFolder } from "./scan.js";
@@ -24,10 +24,14 @@ export class FolderIndex {
   /** State of the index file as we left it: another one means that another program wrote it. */
   #fileStamp = "";
   #readOnly = false;
+  /** A folder is looked at often; what is odd in it is said once. */
+  readonly #said = new Set<string>();
+  readonly #once: Log;
 
   constructor(folder: string, log: Log) {
     this.folder = folder;
     this.#log = log;
+    this.#once = { ...silentLog, warn: (message) => this.#said.has(message) || (this.#said.add(message), log.warn(message)) };
     this.#watch = new FolderWatch(() => {
       this.#stamp = null;
       this.read(() => {}).catch((error: Error) => log.warn(`The studies folder cannot be looked at: ${error.message}`));
@@ -74,7 +78,7 @@ export class FolderIndex {
       this.#index = await readIndex(this.folder, this.#log);
       this.#fileStamp = await this.#currentFileStamp();
     }
-    const changed = reconcile(this.#index, await scanFolder(this.folder, this.#log), this.#log);
+    const changed = reconcile(this.#index, await scanFolder(this.folder, this.#once), this.#once);
     if (changed || this.#fileStamp === "") await this.#write();
     this.#stamp = stamp;
     this.#watch.follow(this.folder, await labelTags(this.folder));

@@ -23,14 +23,17 @@ export function contentDisposition(name: string): string {
 }
 
 /** Sends a file with length, ETag, Last-Modified and ranges. Resolves when it is gone out. */
-export function sendDownload(res: Response, path: string, name: string, missing: string): Promise<void> {
+export async function sendDownload(res: Response, path: string, name: string, missing: string): Promise<void> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  if (!found) throw new LimnetError("not_found", missing);
+  res.setHeader("ETag", `"${found.size.toString(16)}-${found.mtimeNs.toString(16)}-${found.ino.toString(16)}"`);
   res.setHeader("Content-Type", mimeType(name));
   res.setHeader("Content-Disposition", contentDisposition(name));
   // Scans are nobody else's business, and an image may be replaced under its id: ask again each time.
   res.setHeader("Cache-Control", "private, no-cache");
-  return new Promise((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     // The path comes from the datastore, not from the request; folders above it may well begin with a dot.
-    res.sendFile(path, { dotfiles: "allow", etag: true, lastModified: true, acceptRanges: true }, (error?: Error & { code?: string; status?: number }) => {
+    res.sendFile(path, { dotfiles: "allow", etag: false, lastModified: true, acceptRanges: true }, (error?: Error & { code?: string; status?: number }) => {
       if (!error || error.code === "ECONNABORTED" || error.code === "EPIPE" || error.code === "ECONNRESET") resolve();
       else if (error.status === 404 || error.code === "ENOENT") reject(new LimnetError("not_found", missing));
       else reject(error);
