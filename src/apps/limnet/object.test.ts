@@ -1,7 +1,9 @@
 import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LimnetError } from "../../errors.js";
-import { TestBench } from "./testing-app.js";
+import { parseClicks } from "./rounds/clicks.js";
+import { orderClicks } from "./rounds/plan.js";
+import { TestBench, testShape } from "./testing-app.js";
 
 let bench: TestBench;
 beforeEach(async () => {
@@ -93,5 +95,32 @@ describe("the engine", () => {
     await expect(second).rejects.toMatchObject({ code: "engine_cancelled" });
     await first;
     expect(bench.engine.jobs).toHaveLength(1);
+  });
+});
+
+describe("whatever happens between", () => {
+  test.each([1, 2, 3, 4])("seed %d: the mask is that of clicking the same clicks one by one", async (seed) => {
+    let state = seed;
+    const random = (n: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * n);
+    };
+    const all = Array.from({ length: 8 }, (_, n) => ({ voxel: [n % 6, random(7), 2 + random(3)] as const, positive: random(3) > 0 }));
+    const listsOf = (clicks: readonly (typeof all)[number][]) => ({
+      foreground: clicks.filter(({ positive }) => positive).map(({ voxel }) => voxel),
+      background: clicks.filter(({ positive }) => !positive).map(({ voxel }) => voxel),
+    });
+    let history: ReturnType<typeof orderClicks> = [];
+    for (let step = 0; step < 8; step++) {
+      const params = listsOf(all.filter(() => random(10) < 7));
+      history = orderClicks(history, parseClicks(params.foreground, params.background, testShape));
+      const { mask } = await ask(params, { to: random(3) === 0 ? bench.reopen() : undefined });
+      if (random(4) === 0) await bench.stateFiles().then(({ states }) => (states.length > 0 ? rm(states[random(states.length)]) : undefined));
+      let alone = (await ask({}, { user: `alone ${step}` })).mask;
+      for (let n = 1; n <= history.length; n++) {
+        alone = (await ask(listsOf(history.slice(0, n) as typeof all), { user: `alone ${step}` })).mask;
+      }
+      expect(mask).toEqual(alone);
+    }
   });
 });

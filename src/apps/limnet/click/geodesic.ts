@@ -46,26 +46,39 @@ export function geodesicDistance(smoothed: Float64Array, size: number, seeds: re
   return d;
 }
 
-/** One raster scan; `way` 1: rows and columns ascending, neighbours left, up-left, up, up-right; -1: all of it mirrored. */
+/**
+ * One raster scan; `way` 1: rows and columns ascending, neighbours left, up-left, up, up-right; -1: all of it mirrored.
+ * The innermost loop of a click: plain comparisons, no calls.
+ */
 function scan(image: Float64Array, d: Float64Array, size: number, weight: number, way: 1 | -1): void {
   const begin = way > 0 ? 0 : size - 1;
   const end = size - 1 - begin;
-  const back = -way * size;
+  const up = way * size;
   for (let n = 0, r = begin; n < size; n++, r += way) {
-    const inside = r !== begin;
     for (let m = 0, c = begin; m < size; m++, c += way) {
       const p = r * size + c;
       const value = image[p];
       let best = d[p];
-      let q = p - way;
-      if (c !== begin) best = Math.min(best, d[q] + (1 + weight * Math.abs(value - image[q])));
-      if (inside) {
-        q = p + back - way;
-        if (c !== begin) best = Math.min(best, d[q] + (diagonal + weight * Math.abs(value - image[q])));
-        q = p + back;
-        best = Math.min(best, d[q] + (1 + weight * Math.abs(value - image[q])));
-        q = p + back + way;
-        if (c !== end) best = Math.min(best, d[q] + (diagonal + weight * Math.abs(value - image[q])));
+      if (m > 0) {
+        const step = value - image[p - way];
+        const through = d[p - way] + (1 + weight * (step < 0 ? -step : step));
+        if (through < best) best = through;
+      }
+      if (n > 0) {
+        const q = p - up;
+        if (m > 0) {
+          const step = value - image[q - way];
+          const through = d[q - way] + (diagonal + weight * (step < 0 ? -step : step));
+          if (through < best) best = through;
+        }
+        const step = value - image[q];
+        const through = d[q] + (1 + weight * (step < 0 ? -step : step));
+        if (through < best) best = through;
+        if (c !== end) {
+          const last = value - image[q + way];
+          const beside = d[q + way] + (diagonal + weight * (last < 0 ? -last : last));
+          if (beside < best) best = beside;
+        }
       }
       d[p] = best;
     }
