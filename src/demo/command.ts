@@ -100,7 +100,7 @@ async function show({ out, image, rounds }: Flags): Promise<number> {
   ]);
   const { shape, geometry } = scan;
   const task: Task = { shape, axis: chooseAxis(geometry, shape), truth: Uint8Array.from(outline.voxels, (v) => (v ? 1 : 0)) };
-  const server = await startServerProcess(["--app", app, "--studies", studies, "--port", "0", "--verbose", "WARNING"]);
+  const server = await startServerProcess(["--app", app, "--studies", studies, "--port", "0", "--verbose", "ERROR"]);
   try {
     const { name } = await getInfo(server.url);
     console.log(`${name} at ${server.url} with scan ${image}, ${shape.join(" x ")} voxels. A robot user clicks.\n`);

@@ -54,6 +54,11 @@ describe("the choice of slices", () => {
     expect(worstSlice([{ truth: 200, mask: 200, both: 100 }, { truth: 0, mask: 99, both: 0 }])).toBe(0);
   });
 
+  it("prefers the largest of the slices that were missed altogether", () => {
+    const missed = (truth: number) => ({ truth, mask: 0, both: 0 });
+    expect(worstSlice([missed(120), missed(300), missed(300), missed(200)])).toBe(1);
+  });
+
   it("takes the larger half of the slices of a small object", () => {
     const missed = (truth: number) => ({ truth, mask: truth, both: truth - 1 });
     expect(worstSlice([{ truth: 5, mask: 0, both: 0 }, missed(20), missed(40), missed(60)])).toBe(2);
@@ -65,7 +70,7 @@ describe("protocol A", () => {
     const task = ellipsoid();
     const user = new Learner(task, 1);
     const rounds = await runProtocol(task, user, "A", 6);
-    expect(rounds.map(({ slice }) => slice)).toEqual([4, 2, 3, 5, 6, null]);
+    expect(rounds.map(({ slice }) => slice)).toEqual([4, 3, 5, 2, 6, null]);
     expect(rounds.map(({ clicks }) => clicks.length)).toEqual([1, 1, 1, 1, 1, 0]);
     expect(user.calls.every(({ propagate }) => propagate)).toBe(true);
     const scores = rounds.map(({ dice }) => dice);

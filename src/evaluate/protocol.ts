@@ -57,18 +57,21 @@ export function firstSlice({ shape, axis, truth }: Task): number {
 
 /**
  * The slice that looks worst: lowest Dice among those where the object, or what was taken for it in error, is large enough to
- * catch the eye. That is 100 pixels, or for an object without any such slice the median of its own areas. Ties: the first slice.
+ * catch the eye. That is 100 pixels, or for an object without any such slice the median of its own areas. Among equals (slices that
+ * are missed altogether, mostly) the one with the largest area, then the first.
  */
 export function worstSlice(slices: readonly Overlap[]): number {
   const areas = slices.map(({ truth }) => truth).filter((area) => area > 0).sort((a, b) => b - a);
   const enough = areas[0] >= largeSlice ? largeSlice : areas[Math.ceil(areas.length / 2) - 1];
   let worst = -1;
   let lowest = Infinity;
+  let largest = 0;
   slices.forEach((slice, n) => {
-    const surplus = slice.mask - slice.both;
+    const area = Math.max(slice.truth, slice.mask - slice.both);
     const score = dice(slice);
-    if (Math.max(slice.truth, surplus) >= enough && score < lowest) {
+    if (area >= enough && (score < lowest || (score === lowest && area > largest))) {
       lowest = score;
+      largest = area;
       worst = n;
     }
   });
