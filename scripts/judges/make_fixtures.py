@@ -21,7 +21,11 @@ for path in sorted((source / "nifti_orientation").glob("*.nii.gz")):
         low, high = box[int(world)]
         size = image.shape[axis]
         cut.append(slice(low, high) if sign > 0 else slice(size - high, size - low))
-    nibabel.save(image.slicer[tuple(cut)], target / path.name)
+    # Stored values as they are, so that no new scale is computed for every file.
+    stored = numpy.asarray(image.dataobj.get_unscaled())[tuple(cut)]
+    copy = nibabel.Nifti1Image(stored, image.slicer[tuple(cut)].affine, image.header)
+    copy.header.set_slope_inter(image.dataobj.slope, image.dataobj.inter)
+    nibabel.save(copy, target / path.name)
 
 shutil.copyfile(source / "nrrd" / "breast1_label.nrrd", target / "breast1_label.nrrd")
 

@@ -1,10 +1,11 @@
 /** Reads a volume file; which format it is, its first bytes say. */
 import { arrayOf, samplesFrom } from "./dtype.js";
+import { inflateHead, readDeflated } from "./inflate.js";
 import { byteCount, type Layout, sampleCount } from "./layout.js";
 import { isMetaImage, parseMetaImage } from "./mha.js";
 import { isNifti, niftiHeaderBytes, parseNifti } from "./nifti.js";
 import { isNrrd, parseNrrd } from "./nrrd.js";
-import { inflateHead, readDeflated, readHead, readRaw, readText, type Source, withSource } from "./source.js";
+import { readHead, readRaw, readText, type Source, withSource } from "./source.js";
 import { badVolume, type ReadLimits, type Volume, type VolumeHeader, type Voxels } from "./volume.js";
 
 /** Longest text header that is looked at; terminology of a few hundred segments fits. */

@@ -1,17 +1,11 @@
 /** Bytes of an image file: bounded, never on the thread that serves requests, and never more than the file can hold. */
-import { once } from "node:events";
 import { constants, type FileHandle, open } from "node:fs/promises";
-import { Readable } from "node:stream";
-import { createUnzip } from "node:zlib";
 import { LimnetError } from "../errors.js";
 import { badVolume } from "./volume.js";
 
-const truncated = "The image file ends before its last voxel. It was cut off on the way: send the whole file.";
+export const truncated = "The image file ends before its last voxel. It was cut off on the way: send the whole file.";
 
-/** Deflate cannot pack more than 1032 bytes into one (zlib manual, "maximum compression factor"). */
-const deflateFactor = 1032;
-
-const chunkBytes = 1 << 18;
+export const chunkBytes = 1 << 18;
 
 export interface Source {
   readonly file: FileHandle;
@@ -61,20 +55,8 @@ export async function readHead({ file, size }: Source, bytes: number): Promise<B
   return head.subarray(0, done);
 }
 
-/** The first `bytes` after unpacking; looks at no more than the first megabyte of the file. */
-export async function inflateHead({ file, size }: Source, bytes: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let got = 0;
-  for await (const part of unpacked(file, 0, Math.min(size, 1 << 20), 1 << 12)) {
-    parts.push(part);
-    got += part.length;
-    if (got >= bytes) break;
-  }
-  return Buffer.concat(parts).subarray(0, bytes);
-}
-
 /** Memory for a volume that the file can really hold; a lying header is refused before anything is allocated. */
-function allocate(bytes: number): ArrayBuffer {
+export function allocate(bytes: number): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes);
   } catch (error) {
@@ -95,48 +77,13 @@ export async function readRaw({ file, size }: Source, start: number, bytes: numb
   return buffer;
 }
 
-/**
- * `bytes` unpacked bytes (gzip or zlib from `start` on, the first `skip` thrown away). Reads on to the checksum at
- * the end, but gives up on it after a megabyte of surplus: a bomb stops there.
- */
-export async function readDeflated({ file, size }: Source, start: number, skip: number, bytes: number): Promise<ArrayBuffer> {
-  if (skip + bytes > (size - start) * deflateFactor) throw badVolume(truncated);
-  const buffer = allocate(bytes);
-  const target = new Uint8Array(buffer);
-  let at = -skip;
-  for await (const part of unpacked(file, start, size, chunkBytes)) {
-    const from = Math.max(0, -at);
-    const wanted = part.subarray(from, Math.max(from, Math.min(part.length, bytes - at)));
-    if (wanted.length > 0) target.set(wanted, at + from);
-    at += part.length;
-    if (at > bytes + (1 << 20)) break;
-  }
-  if (at < bytes) throw badVolume(truncated);
-  return buffer;
-}
-
 /** The bytes from `start` up to `end`, piece by piece. (A ReadStream would close the file when it is done.) */
-async function* pieces(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+export async function* pieces(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
   for (let at = start; at < end; ) {
     const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(chunkBytes, end - at)), 0, undefined, at);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
-  }
-}
-
-/** Inflates on the thread pool; leaving the loop stops it. */
-async function* unpacked(file: FileHandle, start: number, end: number, chunkSize: number): AsyncGenerator<Buffer> {
-  const input = Readable.from(pieces(file, start, end), { objectMode: false });
-  const unzip = createUnzip({ chunkSize });
-  input.on("error", (error) => unzip.destroy(error));
-  try {
-    yield* input.pipe(unzip);
-  } finally {
-    unzip.destroy();
-    input.destroy();
-    // The file must stay open until the last read has come back.
-    if (!input.closed) await once(input, "close");
   }
 }
 
