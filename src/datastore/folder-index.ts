@@ -31,7 +31,7 @@ export class FolderIndex {
   constructor(folder: string, log: Log) {
     this.folder = folder;
     this.#log = log;
-    this.#once = { ...silentLog, warn: (message) => this.#said.has(message) || (this.#said.add(message), log.warn(message)) };
+    this.#once = { ...silentLog, warn: (message) => this.#warnOnce(message) };
     this.#watch = new FolderWatch(() => {
       this.#stamp = null;
       this.read(() => {}).catch((error: Error) => log.warn(`The studies folder cannot be looked at: ${error.message}`));
@@ -54,7 +54,7 @@ export class FolderIndex {
 
   /** Looks something up in an index that is true now. */
   async read<T>(look: (index: Index) => T): Promise<T> {
-    if ((await folderStamp(this.folder, indexName)) !== this.#stamp) await this.#turns.add(() => this.#refresh());
+    if ((await folderStamp(this.folder, indexName)).value !== this.#stamp) await this.#turns.add(() => this.#refresh());
     return look(this.#index);
   }
 
@@ -72,7 +72,7 @@ export class FolderIndex {
 
   async #refresh(): Promise<void> {
     const stamp = await folderStamp(this.folder, indexName);
-    if (stamp === this.#stamp) return;
+    if (stamp.value === this.#stamp) return;
     if ((await this.#currentFileStamp()) !== this.#fileStamp) {
       await this.#lockedByNobody();
       this.#index = await readIndex(this.folder, this.#log);
@@ -80,7 +80,7 @@ export class FolderIndex {
     }
     const changed = reconcile(this.#index, await scanFolder(this.folder, this.#once), this.#once);
     if (changed || this.#fileStamp === "") await this.#write();
-    this.#stamp = stamp;
+    this.#stamp = stamp.settled ? stamp.value : null;
     this.#watch.follow(this.folder, await labelTags(this.folder));
   }
 
@@ -103,6 +103,11 @@ export class FolderIndex {
   async #currentFileStamp(): Promise<string> {
     const found = await stat(join(this.folder, indexName), { bigint: true }).catch(() => null);
     return found ? `${found.ino}.${found.size}.${found.mtimeNs}` : "";
+  }
+
+  #warnOnce(message: string): void {
+    if (!this.#said.has(message)) this.#log.warn(message);
+    this.#said.add(message);
   }
 
   /** A folder that cannot be written still serves its images. */

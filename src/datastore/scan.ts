@@ -32,15 +32,25 @@ export async function labelTags(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory() && nameProblem(entry.name) === null).map((entry) => entry.name).sort();
 }
 
-/** A value that changes when files appear in or vanish from one of the folders, or the index is written by someone else. */
-export async function folderStamp(folder: string, indexName: string): Promise<string> {
+export interface FolderStamp {
+  /** Changes when files appear in or vanish from one of the folders, or someone else writes the index. */
+  readonly value: string;
+  /** False where the last change is so fresh that one more could have got the same time: the value is not to be trusted then. */
+  readonly settled: boolean;
+}
+
+/** What the times of the folders say, a few system calls for any number of files. */
+export async function folderStamp(folder: string, indexName: string): Promise<FolderStamp> {
   const tags = await labelTags(folder);
   const paths = [folder, join(folder, "labels"), join(folder, indexName), ...tags.map((tag) => join(folder, "labels", tag))];
-  const stamps = await Promise.all(paths.map(async (path) => {
-    const found = await stat(path, { bigint: true }).catch(() => null);
-    return found ? `${found.ino}.${found.mtimeNs}` : "-";
-  }));
-  return [...tags, ...stamps].join("|");
+  const found = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => null)));
+  const settled = found.every((one) => !one || Date.now() - Number(one.mtimeMs) > clockStepMs(one.mtimeNs));
+  return { value: [...tags, ...found.map((one) => (one ? `${one.ino}.${one.mtimeNs}` : "-"))].join("|"), settled };
+}
+
+/** Linux stamps files once per tick of a few milliseconds; some file systems keep whole seconds only. */
+function clockStepMs(mtimeNs: bigint): number {
+  return mtimeNs % 1_000_000_000n === 0n ? 2000 : 20;
 }
 
 function emptyIfMissing(error: NodeJS.ErrnoException): never[] {

@@ -1,4 +1,5 @@
 /** `limnet start_server`, spelled as the `monailabel` command. */
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { type Config, ConfigError, loadConfig } from "./config.js";
 import { startServer } from "./start.js";
@@ -37,7 +38,9 @@ Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIE
 
 async function start(flags: Flags): Promise<void> {
   try {
-    const server = await startServer(settings(flags));
+    const config = settings(flags);
+    if (!existsSync(config.studies)) console.error(`The studies folder ${config.studies} does not exist; it is created.`);
+    const server = await startServer(config);
     const images = server.images === 1 ? "1 image" : `${server.images} images`;
     console.log(`limnet is ready at ${server.url} - ${images}, models: ${server.models.join(", ")}`);
     stopOnSignal(() => server.close());

@@ -56,6 +56,7 @@ export function answerFor(error: unknown): Answer {
   const { status, type, message, code } = error as { status?: number; type?: string; message?: string; code?: string };
   if (type === "entity.too.large") return { status: 413, detail: "The form is larger than this server accepts (LIMNET_MAX_FIELD_BYTES)." };
   if (code === "ENOSPC") return { status: 507, detail: "The disk of the server is full. Free some space and send the request again." };
+  if (code === "EACCES" || code === "EROFS" || code === "EPERM") return { status: 503, detail: "The server may not write to its studies folder, so nothing can be stored there." };
   if (typeof status === "number" && status >= 400 && status < 500) return { status, detail: message ?? "Bad Request" };
   // What busboy says about a body that ends early or is no multipart at all.
   if (/unexpected end|malformed|boundary|multipart|aborted|too many/i.test(message ?? "") && !code) {
@@ -75,6 +76,11 @@ function multerAnswer(error: multer.MulterError): Answer {
 export function errorHandler(log: Log): ErrorRequestHandler {
   return (error, req, res, _next) => {
     const { status, detail } = answerFor(error);
+    if (res.closed) {
+      // The client hung up: what failed was told to stop.
+      log.debug("request abandoned", { requestId: res.locals.requestId });
+      return;
+    }
     if (status >= 500) log.error("request failed", { requestId: res.locals.requestId, status, error: String(error?.stack ?? error) });
     if (res.headersSent) {
       // Half an answer must not look like a whole one.

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { App } from "../apps/app.js";
+import { loadApp } from "../apps/load.js";
 import { FolderDatastore } from "../datastore/folder.js";
 import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
@@ -17,8 +17,11 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** How an app folder becomes an app. */
+export type AppLoader = typeof loadApp;
+
 /** Starts everything; what was started is stopped again where a later step fails. */
-export async function startServer(config: Config, log: Log = createLogger(config.verbose)): Promise<RunningServer> {
+export async function startServer(config: Config, log: Log = createLogger(config.verbose), load: AppLoader = loadApp): Promise<RunningServer> {
   checkFolders(config);
   const stops: (() => Promise<void>)[] = [];
   const stopAll = async () => {
@@ -29,8 +32,7 @@ export async function startServer(config: Config, log: Log = createLogger(config
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
     await datastore.start();
-    const { loadApp } = await import("../apps/load.js");
-    const app: App = await loadApp({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log });
+    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log });
     stops.push(() => app.close());
     await app.start();
     const server = createServer({ app, datastore, config, logger: log });
@@ -44,11 +46,9 @@ export async function startServer(config: Config, log: Log = createLogger(config
   }
 }
 
-function checkFolders({ app, studies }: Config): void {
+function checkFolders({ app }: Config): void {
   if (!existsSync(app)) throw new ConfigError(`The app folder ${app} does not exist. The one that comes with limnet is sample-apps/radiology.`);
   if (!existsSync(join(app, "app.json"))) throw new ConfigError(`The app folder ${app} holds no app.json, so it is no app of limnet. Try sample-apps/radiology.`);
-  if (existsSync(studies)) return;
-  process.stderr.write(`The studies folder ${studies} does not exist; it is created.\n`);
 }
 
 async function makeFolders({ studies, state }: Config): Promise<void> {
@@ -65,6 +65,6 @@ function plainer(error: unknown, { host, port }: Config): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "EADDRINUSE") return new ConfigError(`Port ${port} is taken. Stop the other program or choose another port with --port (0 picks a free one).`);
   if (code === "EADDRNOTAVAIL") return new ConfigError(`This machine has no address ${host}. Choose another with --host.`);
-  if (code === "ENOTDIR") return new ConfigError("The studies have to be a folder, and this is a file.");
+  if (code === "ENOTDIR" || code === "EEXIST") return new ConfigError("The studies have to be a folder, and this is a file.");
   return error;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { App, InferRequest, InferTask } from "../../src/apps/app.js";
 import { FolderDatastore } from "../../src/datastore/folder.js";
-import { silentLog } from "../../src/datastore/log.js";
+import { type Log, silentLog } from "../../src/datastore/log.js";
 import { encodeMask } from "../../src/imaging/mask.js";
 import type { Geometry, Shape } from "../../src/imaging/geometry.js";
 import { createServer, type LimnetServer } from "../../src/server/app.js";
@@ -32,15 +32,15 @@ export interface Lab {
 }
 
 /** Opens a server on a fresh folder that holds the given images. */
-export async function openLab(images: readonly string[] = ["scan_1.nii.gz", "scan_2.nrrd"], settings: ConfigInput = {}): Promise<Lab> {
+export async function openLab(images: readonly string[] = ["scan_1.nii.gz", "scan_2.nrrd"], settings: ConfigInput = {}, log: Log = silentLog): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), "limnet-protocol-"));
   for (const [n, image] of images.entries()) await writeVolume(join(folder, image), n + 1);
-  const datastore = new FolderDatastore(folder, { log: silentLog });
+  const datastore = new FolderDatastore(folder, { log });
   await datastore.start();
   const seen: InferRequest[] = [];
   const behave: Lab["behave"] = { run: maskTask };
   const config = loadConfig({ app: folder, studies: folder, port: 0, ...settings }, {});
-  const server = createServer({ app: testApp(seen, behave), datastore, config, logger: silentLog });
+  const server = createServer({ app: testApp(seen, behave), datastore, config, logger: log });
   return {
     folder, server, datastore, seen, behave,
     async close() {

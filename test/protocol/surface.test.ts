@@ -1,9 +1,9 @@
+import { join } from "node:path";
 import request from "supertest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { allEndpoints } from "../../src/server/app.js";
 import { expressPath } from "../../src/server/endpoint.js";
 import { type Lab, openLab, writeVolume } from "./harness.js";
-import { join } from "node:path";
 
 let lab: Lab;
 beforeAll(async () => {
@@ -25,7 +25,9 @@ describe("GET /info/", () => {
 });
 
 describe("what clients ask in passing", () => {
-  it("GET /auth/ is a 404", () => api().get("/auth/").expect(404, { detail: "Not Found" }));
+  it("GET /auth/ is a 404", async () => {
+    await api().get("/auth/").expect(404, { detail: "Not Found" });
+  });
 
   it.each([
     ["/train/?check_if_running=true", "No Train Tasks are currently Running"],
@@ -34,7 +36,9 @@ describe("what clients ask in passing", () => {
     ["/batch/infer", "No Batch_infer Tasks Found"],
     ["/batch/infer/?check_if_running=1", "No Batch_infer Tasks are currently Running"],
     ["/scoring/?check_if_running=yes", "No Scoring Tasks are currently Running"],
-  ])("GET %s says idle", (path, detail) => api().get(path).expect(404, { detail }));
+  ])("GET %s says idle", async (path, detail) => {
+    await api().get(path).expect(404, { detail });
+  });
 
   it("stopping nothing is null, starting is a 501 with a sentence", async () => {
     await api().delete("/train/").expect(200, "null");
