@@ -52,7 +52,16 @@ function packages() {
     return;
   }
   say("installing packages (npm ci)");
-  run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund"], "Check the network and run the command again.", { ONNXRUNTIME_NODE_INSTALL: "skip" });
+  const flags = ["--include=dev", "--no-audit", "--no-fund"];
+  const env = { ONNXRUNTIME_NODE_INSTALL: "skip" };
+  const clean = spawnSync("npm", ["ci", ...flags], { cwd: root, encoding: "utf8", env: { ...process.env, ...env } });
+  if (clean.status === 0) console.log(clean.stdout.trim());
+  else {
+    // npm ci also refuses where the registry lacks an optional package of another platform; an install does not mind, and
+    // takes the locked versions all the same.
+    say(`npm ci refused (${/npm error (?!code)(.+)/.exec(clean.stderr ?? "")?.[1] ?? clean.error?.message ?? `exit ${clean.status}`}); trying npm install`);
+    run("npm", ["install", "--no-save", ...flags], "Check the network and run the command again.", env);
+  }
   writeFileSync(file, wanted);
 }
 
