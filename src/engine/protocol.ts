@@ -97,6 +97,8 @@ export type EngineCommand =
 /** Child to parent. */
 export type EngineEvent =
   | { readonly type: "ready"; readonly models: string }
+  /** Instead of ready: the process ends. */
+  | { readonly type: "unusable"; readonly code: string; readonly message: string }
   | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
   | { readonly type: "done"; readonly id: number; readonly result: SegmentResult }
   | { readonly type: "failed"; readonly id: number; readonly code: string; readonly message: string };

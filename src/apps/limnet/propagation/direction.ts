@@ -93,7 +93,10 @@ export class Direction {
     const { keyDim, valueDim, topK, stride } = networks.settings.propagation;
     const kept = this.#memory?.temporary ?? [];
     this.#region = region;
-    this.#memory = new Memory({ keyDim, valueDim, topK, hw: (region.size / stride) ** 2 }, await permanent.in(region));
+    // In the order in which this direction would meet them: a reversed volume gives the same sums to the last bit.
+    const prompts = await permanent.in(region);
+    const ordered = this.#step > 0 ? prompts : prompts.slice().reverse();
+    this.#memory = new Memory({ keyDim, valueDim, topK, hw: (region.size / stride) ** 2 }, ordered);
     for (const { slice } of kept) {
       this.#field.check();
       const map = intoRegion(this.#planes.get(slice) ?? null, features.source, region);

@@ -1,0 +1,72 @@
+/** Entry of the engine's process: owns the sessions, the volumes and the caches; one job at a time. Started by client.ts. */
+import { FeatureCache } from "../apps/limnet/propagation/features.js";
+import { LimnetError } from "../errors.js";
+import { openModel } from "./models.js";
+import { OnnxNetworks } from "./onnx.js";
+import type { EngineCommand, EngineEvent, SegmentJob } from "./protocol.js";
+import { runSegment } from "./run.js";
+import { VolumeStore } from "./volumes.js";
+
+/** First argument of the process, as JSON. */
+export interface ChildOptions {
+  readonly modelsDir: string;
+  readonly threads?: number;
+  /** Bytes for cached slice features and for prepared volumes. */
+  readonly cacheBytes?: number;
+  readonly volumeBytes?: number;
+}
+
+const send = (event: EngineEvent) => {
+  if (process.connected) process.send?.(event);
+};
+
+/** Any error as one of the catalogue; what is none of ours goes to stderr, because it may hold paths. */
+function readable(error: unknown): { code: string; message: string } {
+  if (error instanceof LimnetError) return { code: error.code, message: error.message };
+  if (error instanceof RangeError && /alloc|invalid.*length/i.test(error.message)) {
+    return { code: "out_of_memory", message: "The job needs more memory than is free. Close other programs or send a smaller volume." };
+  }
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return { code: "engine_failed", message: "The engine failed on this job. The log of the server says more." };
+}
+
+async function main({ modelsDir, threads, cacheBytes, volumeBytes }: ChildOptions): Promise<void> {
+  const model = await openModel(modelsDir);
+  await Promise.all((["key", "value", "read", "decode", "quality"] as const).map((graph) => model.load(graph)));
+  const networks = new OnnxNetworks(model, { threads });
+  await networks.warmUp();
+  const bench = { networks, model: model.digest, volumes: new VolumeStore(volumeBytes), cache: new FeatureCache(cacheBytes) };
+  const running = new Map<number, AbortController>();
+
+  const segment = async (id: number, job: SegmentJob) => {
+    const abort = new AbortController();
+    running.set(id, abort);
+    try {
+      const result = await runSegment(job, {
+        ...bench, signal: abort.signal, onProgress: (progress) => send({ type: "progress", id, progress }),
+      });
+      send({ type: "done", id, result });
+    } catch (error) {
+      send({ type: "failed", id, ...readable(error) });
+    } finally {
+      running.delete(id);
+    }
+  };
+  process.on("message", (command: EngineCommand) => {
+    if (command.type === "segment") void segment(command.id, command.job);
+    else if (command.type === "cancel") {
+      running.get(command.id)?.abort(new LimnetError("engine_cancelled", "The job was cancelled before it was done."));
+    } else process.exit(0);
+  });
+  send({ type: "ready", models: model.digest });
+}
+
+// The parent is gone or has closed the channel: nobody waits for an answer.
+process.on("disconnect", () => process.exit(0));
+// Ctrl-C reaches the whole group; the parent decides when the engine ends.
+process.on("SIGINT", () => {});
+
+main(JSON.parse(process.argv[2]) as ChildOptions).catch((error: unknown) => {
+  const event: EngineEvent = { type: "unusable", ...readable(error) };
+  process.send?.(event, () => process.exit(1));
+});

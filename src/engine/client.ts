@@ -1,0 +1,136 @@
+/** The engine as the server holds it: a child process that may die, hang or be killed at any time without harm to the server. */
+import { LimnetError } from "../errors.js";
+import { EngineChild, type EngineLog } from "./child-process.js";
+import type { Engine, Progress, SegmentJob, SegmentResult } from "./protocol.js";
+
+export interface EngineOptions {
+  readonly modelsDir: string;
+  /** Threads of a run; default: all cores. */
+  readonly threads?: number;
+  readonly logger?: EngineLog;
+  /** A job that takes longer is ended with its process; default ten minutes. */
+  readonly deadlineMs?: number;
+  /** How long a cancelled job may go on before its process is killed; default five seconds. */
+  readonly cancelMs?: number;
+  readonly cacheBytes?: number;
+  readonly volumeBytes?: number;
+}
+
+interface Task {
+  readonly job: SegmentJob;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly resolve: (result: SegmentResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const cancelled = () => new LimnetError("engine_cancelled", "The job was cancelled before it was done.");
+const closed = () => new LimnetError("engine_cancelled", "The server is closing. Send the clicks again when it is back.");
+
+export class EngineProcess implements Engine {
+  readonly #options: EngineOptions;
+  readonly #queue: Task[] = [];
+  #child: Promise<EngineChild> | null = null;
+  #busy = false;
+  readonly #closing = new AbortController();
+  /** Deaths since the last job that was answered: the next start waits longer. */
+  #deaths = 0;
+  #restart: NodeJS.Timeout | null = null;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  /** Process id of the running child; for tests and for the status page. */
+  async pid(): Promise<number | undefined> {
+    return (await this.#child)?.pid;
+  }
+
+  /** Resolves when the child has checked its models and answered. Throws bad_model, engine_died. */
+  async start(): Promise<void> {
+    await this.#alive();
+  }
+
+  segment(job: SegmentJob, options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {}): Promise<SegmentResult> {
+    const { signal, onProgress } = options;
+    return new Promise((resolve, reject) => {
+      if (this.#closing.signal.aborted) return reject(closed());
+      if (signal?.aborted) return reject(cancelled());
+      const leave = () => {
+        const at = this.#queue.indexOf(task);
+        if (at < 0) return;
+        this.#queue.splice(at, 1);
+        reject(cancelled());
+      };
+      const settled = () => signal?.removeEventListener("abort", leave);
+      const task: Task = {
+        job, signal, onProgress,
+        resolve: (result) => { settled(); resolve(result); },
+        reject: (error) => { settled(); reject(error); },
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+      this.#queue.push(task);
+      void this.#work();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    for (const task of this.#queue.splice(0)) task.reject(closed());
+    const child = await this.#child?.catch(() => null);
+    this.#child = null;
+    await child?.close();
+  }
+
+  /** Takes the queue job by job. */
+  async #work(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
+      try {
+        const child = await this.#alive();
+        if (task.signal?.aborted) throw cancelled();
+        const { deadlineMs = 600_000, cancelMs = 5000 } = this.#options;
+        task.resolve(await child.run(task.job, { deadlineMs, cancelMs, signal: task.signal, onProgress: task.onProgress }));
+        this.#deaths = 0;
+      } catch (error) {
+        task.reject(this.#closing.signal.aborted ? closed() : (error as Error));
+      }
+    }
+    this.#busy = false;
+  }
+
+  /** The child, started when there is none. */
+  #alive(): Promise<EngineChild> {
+    if (this.#closing.signal.aborted) return Promise.reject(closed());
+    if (this.#child !== null) return this.#child;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    this.#restart = null;
+    const wait = this.#deaths < 2 ? 0 : Math.min(10_000, 100 * 2 ** this.#deaths);
+    const { modelsDir, threads, cacheBytes, volumeBytes, logger } = this.#options;
+    const starting = EngineChild.start({ modelsDir, threads, cacheBytes, volumeBytes }, { logger, wait, signal: this.#closing.signal });
+    this.#child = starting;
+    starting.then(
+      (child) => child.ended.then((how) => this.#lost(starting, how)),
+      () => this.#forget(starting),
+    );
+    return starting;
+  }
+
+  #forget(child: Promise<EngineChild>): void {
+    if (this.#child !== child) return;
+    this.#child = null;
+    this.#deaths++;
+  }
+
+  /** A child that worked has ended unasked: the next one is made ready before it is needed. */
+  #lost(child: Promise<EngineChild>, how: string): void {
+    this.#forget(child);
+    if (this.#closing.signal.aborted) return;
+    this.#options.logger?.warn("the engine process ended", { how, deaths: this.#deaths });
+    if (this.#child !== null) return;
+    this.#restart = setTimeout(() => this.#alive().catch(() => {}), 50);
+    this.#restart.unref();
+  }
+}

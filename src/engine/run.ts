@@ -1,0 +1,141 @@
+/** One job: rounds of clicks, each click -> prompt mask -> propagation -> fusion with the round before (specification 0). */
+import { runClicks } from "../apps/limnet/click/click.js";
+import { fuse } from "../apps/limnet/fusion/fuse.js";
+import type { Networks } from "../apps/limnet/networks.js";
+import type { Prepared } from "../apps/limnet/prepare.js";
+import type { FeatureCache, SliceSource } from "../apps/limnet/propagation/features.js";
+import { quantise } from "../apps/limnet/propagation/plane.js";
+import { propagate } from "../apps/limnet/propagation/propagate.js";
+import { LimnetError } from "../errors.js";
+import type { Axis } from "../imaging/geometry.js";
+import { readVolume } from "../imaging/read.js";
+import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
+import type { Progress, RoundRequest, RoundResult, SegmentJob, SegmentResult, SliceDecision } from "./protocol.js";
+import { readState, writeState } from "./state.js";
+import type { VolumeStore } from "./volumes.js";
+
+export interface Workbench {
+  readonly networks: Networks;
+  /** Digest of the networks. */
+  readonly model: string;
+  readonly volumes: VolumeStore;
+  readonly cache: FeatureCache;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** What all rounds of a job share. */
+interface Bench extends Workbench {
+  readonly job: SegmentJob;
+  readonly volume: Prepared;
+  readonly source: SliceSource;
+  readonly truth?: Uint8Array;
+}
+
+/**
+ * Runs a job. The result depends on the job and the networks only: not on what the caches hold, nor on whether earlier
+ * rounds were run in this job or come from the state.
+ * Throws bad_click, bad_request, bad_volume, out_of_memory, engine_cancelled, engine_failed.
+ */
+export async function runSegment(job: SegmentJob, workbench: Workbench): Promise<SegmentResult> {
+  const { volumes, model, onProgress } = workbench;
+  if (job.outputs.length !== job.rounds.length) throw new LimnetError("bad_request", "A job needs one output per round.");
+  onProgress?.({ stage: "load", round: 0 });
+  const volume = await volumes.get(job.volumePath, job.volumeDigest, job.settings.window);
+  const source = slicesOf(volume, job.axis, `${job.volumeDigest}|${volume.window.join(",")}|${job.axis}`);
+  const voxels = volume.grey.length;
+  const truth = job.truthPath === undefined ? undefined : await readTruth(job.truthPath, voxels);
+  const bench: Bench = { ...workbench, job, volume, source, truth };
+  let fused = job.state.fusedPath === null ? null : await readState(job.state.fusedPath, voxels);
+  const past: RoundRequest[] = [...job.state.rounds];
+  const rounds: RoundResult[] = [];
+  for (const [n, request] of job.rounds.entries()) {
+    checkRound(request, source);
+    const done = await runRound(bench, n, request, past, fused);
+    onProgress?.({ stage: "write", round: n });
+    const output = job.outputs[n];
+    if (job.keepCurrent) await writeState(`${output}.current`, done.current);
+    await writeState(output, done.fused);
+    rounds.push({ fusedPath: output, slice: request.slice, ...done.result });
+    fused = done.fused;
+    past.push(request);
+  }
+  return { rounds, model };
+}
+
+type RoundFigures = Omit<RoundResult, "fusedPath" | "slice">;
+
+async function runRound(
+  bench: Bench, round: number, { slice, clicks }: RoundRequest, past: readonly RoundRequest[], previous: Uint8Array | null,
+): Promise<{ current: Uint8Array; fused: Uint8Array; result: RoundFigures }> {
+  const { job, networks, volume, source, signal, onProgress } = bench;
+  const { shape } = volume;
+  const { axis, settings } = job;
+  const clock = stopwatch();
+  onProgress?.({ stage: "click", round, slice });
+  const earlier = past.filter((request) => request.slice === slice).flatMap((request) => request.clicks);
+  const before = previous === null ? null : { ...planeShape(shape, axis), data: probabilities(readSlice(previous, shape, axis, slice)) };
+  const { probability } = await runClicks(networks, source.plane(slice), before, clicks, { earlier, signal });
+  const prompt = Uint8Array.from(probability.data, quantise);
+  const clickSeconds = clock();
+
+  if (!settings.propagate) {
+    const fused = previous === null ? new Uint8Array(volume.grey.length) : Uint8Array.from(previous);
+    writeSlice(fused, shape, axis, slice, prompt);
+    const slices: SliceDecision[] = [{ index: slice, winner: "user", probability: 1 }];
+    return { current: fused, fused, result: { slices, clickSeconds, propagateSeconds: 0, fuseSeconds: 0, propagated: 0 } };
+  }
+
+  const locked = new Set(past.map((request) => request.slice));
+  const prompts = new Map<number, Float32Array>();
+  if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
+  prompts.set(slice, probabilities(prompt));
+  const { planes, decoded } = await propagate({
+    networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal,
+    onSlice: (index, _, done) => onProgress?.({ stage: "propagate", round, slice: index, done, total: source.count }),
+  });
+  const current = new Uint8Array(volume.grey.length);
+  for (const [index, plane] of planes.entries()) if (plane !== null) writeSlice(current, shape, axis, index, plane);
+  const propagateSeconds = clock();
+
+  onProgress?.({ stage: "fuse", round });
+  const { fused, slices } = await fuse(networks, {
+    grey: volume.grey, shape, axis, previous, current, clicked: slice, locked, kind: settings.fusion, truth: bench.truth, signal,
+    onProgress: (done, total) => onProgress?.({ stage: "fuse", round, done, total }),
+  });
+  return { current, fused, result: { slices, clickSeconds, propagateSeconds, fuseSeconds: clock(), propagated: decoded } };
+}
+
+/** Stored probabilities as 0..1; a warm state is made of the same bytes as one from disk. */
+const probabilities = (stored: Uint8Array) => Float32Array.from(stored, (p) => p / 255);
+
+/** Seconds since the last call. */
+function stopwatch(): () => number {
+  let last = performance.now();
+  return () => {
+    const now = performance.now();
+    const seconds = (now - last) / 1000;
+    last = now;
+    return seconds;
+  };
+}
+
+function slicesOf({ grey, shape }: Prepared, axis: Axis, identity: string): SliceSource {
+  const { rows, cols } = planeShape(shape, axis);
+  return { count: shape[axis], rows, cols, identity, plane: (index) => ({ data: readSlice(grey, shape, axis, index), rows, cols }) };
+}
+
+function checkRound({ slice, clicks }: RoundRequest, { count, rows, cols }: SliceSource): void {
+  const inside = (value: number, length: number) => Number.isInteger(value) && value >= 0 && value < length;
+  if (!inside(slice, count) || clicks.some(({ row, col }) => !inside(row, rows) || !inside(col, cols))) {
+    throw new LimnetError("bad_click", `A click lies outside the volume, which has ${count} slices of ${rows} rows and ${cols} columns here.`);
+  }
+}
+
+async function readTruth(path: string, voxels: number): Promise<Uint8Array> {
+  const { voxels: labels } = await readVolume(path);
+  if (labels.length !== voxels) throw new LimnetError("bad_volume", "The truth has not the grid of the image.");
+  const truth = new Uint8Array(voxels);
+  for (let i = 0; i < voxels; i++) truth[i] = labels[i] === 0 ? 0 : 1;
+  return truth;
+}

@@ -1,0 +1,47 @@
+/** Probability volumes on disk: uint8, gzip; written whole under another name, synced, then renamed. */
+import { randomBytes } from "node:crypto";
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { gunzip, gzip } from "node:zlib";
+import { LimnetError } from "../errors.js";
+
+const pack = promisify(gzip);
+const unpack = promisify(gunzip);
+
+/** Reads a volume of `voxels` bytes. Throws engine_failed when it is missing, damaged or of another size. */
+export async function readState(path: string, voxels: number): Promise<Uint8Array> {
+  let cause: unknown;
+  try {
+    const bytes = await unpack(await readFile(path), { maxOutputLength: Math.max(1, voxels) });
+    if (bytes.length === voxels) return bytes;
+  } catch (error) {
+    cause = error;
+  }
+  throw new LimnetError("engine_failed", "The kept result of the last round is missing, damaged or belongs to another image. Reset the object and click again.", { cause });
+}
+
+/** After a crash there is the old file or the new one, never a part. Level 1: a third of the time of level 6. */
+export async function writeState(path: string, volume: Uint8Array): Promise<void> {
+  const bytes = await pack(volume, { level: 1 });
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    const folder = await open(dirname(path), "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw new LimnetError("engine_failed", "The result could not be written. Check the free space and the rights of the state folder.", { cause });
+  }
+}

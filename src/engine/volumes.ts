@@ -1,0 +1,50 @@
+/** The prepared volumes in use, bounded: a click on a volume that is here reads no file. */
+import { type Prepared, prepare } from "../apps/limnet/prepare.js";
+import { LimnetError } from "../errors.js";
+import { readHeader, readVolume } from "../imaging/read.js";
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`;
+
+export class VolumeStore {
+  readonly #budget: number;
+  readonly #volumes = new Map<string, Prepared>();
+  #bytes = 0;
+
+  /** @param budget bytes of grey values kept, one per voxel. The volume in use may need three to nine times its own more while it is read. */
+  constructor(budget = 2 ** 30) {
+    this.#budget = budget;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * The volume of a file, with the window given or chosen from it.
+   * Throws bad_volume, not_found; out_of_memory, with the numbers, when the volume alone is beyond the budget.
+   */
+  async get(path: string, digest: string, window: readonly [number, number] | null): Promise<Prepared> {
+    const name = `${digest}|${window === null ? "auto" : window.join(",")}`;
+    const known = this.#volumes.get(name);
+    if (known !== undefined) {
+      this.#volumes.delete(name);
+      this.#volumes.set(name, known);
+      return known;
+    }
+    const { shape } = await readHeader(path);
+    const bytes = shape[0] * shape[1] * shape[2];
+    if (bytes > this.#budget) {
+      throw new LimnetError("out_of_memory", `The volume needs ${megabytes(bytes)} of memory and the engine may use ${megabytes(this.#budget)} for volumes. Send a cropped or coarser volume.`);
+    }
+    for (const [oldest, { grey }] of this.#volumes) {
+      if (this.#bytes + bytes <= this.#budget) break;
+      this.#volumes.delete(oldest);
+      this.#bytes -= grey.length;
+    }
+    const volume = await readVolume(path);
+    const prepared = prepare(volume, window ?? undefined);
+    this.#volumes.set(name, prepared);
+    this.#bytes += prepared.grey.length;
+    return prepared;
+  }
+}
