@@ -33,7 +33,7 @@ function countTests(succeeded) {
 mkdirSync(dirname(report), { recursive: true });
 rmSync(report, { force: true });
 const checks = [
-  step("lint", ["@biomejs", "biome", "bin", "biome"], ["lint", "--error-on-warnings"]),
+  step("lint", ["eslint", "bin", "eslint.js"], [".", "--max-warnings", "0"]),
   step("types", ["typescript", "bin", "tsc"], ["-p", "tsconfig.check.json"]),
 ];
 const tests = countTests(

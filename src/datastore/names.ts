@@ -24,7 +24,7 @@ export function nameProblem(name: string): string | null {
   if (name.length > longestName || Buffer.byteLength(name) > longestNameBytes) return `is longer than ${longestName} characters`;
   if (name.startsWith(".")) return "begins with a dot";
   if (/[/\\]/.test(name)) return "contains a slash or backslash";
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(name)) return "contains a control character";
   if (name !== name.trim()) return "begins or ends with a space";
   return null;
