@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -231,6 +233,22 @@ describe("engine process in trouble", () => {
     for (const outcome of await told) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "engine_cancelled" } });
     expect(running(pid)).toBe(false);
     await expect(closing.segment(jobOf(scan, [centre]))).rejects.toMatchObject({ code: "engine_cancelled" });
+  });
+
+  it("keeps ONNX Runtime out of the parent, and ends when the parent is killed", async () => {
+    const script = `
+      const { EngineProcess } = await import(${JSON.stringify(new URL("../../src/engine/client.ts", import.meta.url).href)});
+      const engine = new EngineProcess({ modelsDir: ${JSON.stringify(modelsDir)}, threads: 1 });
+      await engine.start();
+      const onnx = process.report.getReport().sharedObjects.filter((name) => name.includes("onnxruntime"));
+      console.log(JSON.stringify({ pid: await engine.pid(), onnx }));`;
+    const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const { pid, onnx } = JSON.parse(line.toString()) as { pid: number; onnx: string[] };
+    expect(onnx).toEqual([]);
+    expect(running(pid)).toBe(true);
+    parent.kill("SIGKILL");
+    await until(() => !running(pid));
   });
 
   it("does not start on models that are not there", async () => {

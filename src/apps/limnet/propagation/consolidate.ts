@@ -26,8 +26,8 @@ export interface Prototypes {
   readonly values: Float32Array;
 }
 
-/** exp(-30) is below what a float32 sum that is at least 1 can hold. */
-const negligible = 30;
+/** Beside a sum that is at least 1, even thousands of terms of exp(-20) are lost in float32. */
+const negligible = 20;
 
 /** Indices of the `count` highest scores, best first; equal scores: lower index first. */
 export function highest(scores: Float64Array, count: number): Int32Array {
@@ -41,54 +41,92 @@ export function highest(scores: Float64Array, count: number): Int32Array {
  *   A_ij = -(s_i / sqrt(C)) sum_c e_cj (k_ci - k_cj)^2,  W = softmax over i,  v^p = v^c W,  s^p = s^c W.
  *
  * The softmax is the full one: a prototype is a candidate too, so its largest A is 0 and the denominator at least 1;
- * a sum that has passed 30 cannot come back, so the loop over channels ends there.
+ * what is negligible beside that counts as 0.
  */
 export function potentiate(candidates: Candidates, chosen: Int32Array): Prototypes {
-  const { count, keyDim, valueDim, keys, selections, shrinkage, values } = candidates;
+  const { keyDim, valueDim, keys, shrinkage, values } = candidates;
   const out: Prototypes = {
     count: chosen.length,
     keys: new Float32Array(chosen.length * keyDim),
     shrinkage: new Float32Array(chosen.length),
     values: new Float32Array(chosen.length * valueDim),
   };
-  const query = new Float64Array(keyDim);
-  const selection = new Float64Array(keyDim);
+  const weights = new Float64Array(candidates.count);
   const sum = new Float64Array(valueDim);
-  const root = Math.sqrt(keyDim);
   for (let j = 0; j < chosen.length; j++) {
-    const at = chosen[j] * keyDim;
-    for (let c = 0; c < keyDim; c++) {
-      query[c] = keys[at + c];
-      selection[c] = selections[at + c];
-    }
-    sum.fill(0);
+    affinity(candidates, chosen[j], weights);
     let total = 0;
     let shrink = 0;
-    for (let i = 0; i < count; i++) {
-      const s = shrinkage[i];
-      const limit = (negligible * root) / s;
-      const base = i * keyDim;
-      let distance = 0;
-      for (let c = 0; c < keyDim && distance < limit; ) {
-        const end = Math.min(keyDim, c + 8);
-        for (; c < end; c++) {
-          const d = keys[base + c] - query[c];
-          distance += selection[c] * d * d;
-        }
-      }
-      if (distance >= limit) continue;
-      const w = Math.exp((-s * distance) / root);
-      total += w;
-      shrink += w * s;
-      const row = i * valueDim;
-      for (let c = 0; c < valueDim; c++) sum[c] += w * values[row + c];
+    for (let i = 0; i < weights.length; i++) {
+      total += weights[i];
+      shrink += weights[i] * shrinkage[i];
     }
-    out.keys.set(keys.subarray(at, at + keyDim), j * keyDim);
+    out.keys.set(keys.subarray(chosen[j] * keyDim, (chosen[j] + 1) * keyDim), j * keyDim);
     out.shrinkage[j] = shrink / total;
-    const row = j * valueDim;
-    for (let c = 0; c < valueDim; c++) out.values[row + c] = sum[c] / total;
+    weightedSum(values, valueDim, weights, sum);
+    for (let c = 0; c < valueDim; c++) out.values[j * valueDim + c] = sum[c] / total;
   }
   return out;
+}
+
+/** exp(A_ij) of all candidates with candidate `j` as query, 0 where negligible. Four sums at once: one would wait for itself. */
+function affinity({ keyDim, keys, selections, shrinkage }: Candidates, j: number, weights: Float64Array): void {
+  const query = Float64Array.from(keys.subarray(j * keyDim, (j + 1) * keyDim));
+  const selection = Float64Array.from(selections.subarray(j * keyDim, (j + 1) * keyDim));
+  const root = Math.sqrt(keyDim);
+  const even = keyDim - (keyDim % 4);
+  for (let i = 0, base = 0; i < weights.length; i++, base += keyDim) {
+    const scale = shrinkage[i] / root;
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    let c = 0;
+    for (; c < even; c += 4) {
+      if ((c & 31) === 0 && (s0 + s1 + s2 + s3) * scale > negligible) {
+        c = keyDim;
+        break;
+      }
+      const d0 = keys[base + c] - query[c];
+      const d1 = keys[base + c + 1] - query[c + 1];
+      const d2 = keys[base + c + 2] - query[c + 2];
+      const d3 = keys[base + c + 3] - query[c + 3];
+      s0 += selection[c] * d0 * d0;
+      s1 += selection[c + 1] * d1 * d1;
+      s2 += selection[c + 2] * d2 * d2;
+      s3 += selection[c + 3] * d3 * d3;
+    }
+    for (; c < keyDim; c++) s0 += selection[c] * (keys[base + c] - query[c]) ** 2;
+    const exponent = (s0 + s1 + s2 + s3) * scale;
+    weights[i] = exponent > negligible ? 0 : Math.exp(-exponent);
+  }
+}
+
+/** sum = weights [n] times values [n, valueDim]; four rows at once, rows without weight are skipped. */
+function weightedSum(values: Float32Array, valueDim: number, weights: Float64Array, sum: Float64Array): void {
+  const used = new Int32Array(weights.length);
+  let count = 0;
+  for (let i = 0; i < weights.length; i++) if (weights[i] !== 0) used[count++] = i;
+  sum.fill(0);
+  let n = 0;
+  for (; n + 4 <= count; n += 4) {
+    const w0 = weights[used[n]];
+    const w1 = weights[used[n + 1]];
+    const w2 = weights[used[n + 2]];
+    const w3 = weights[used[n + 3]];
+    const r0 = used[n] * valueDim;
+    const r1 = used[n + 1] * valueDim;
+    const r2 = used[n + 2] * valueDim;
+    const r3 = used[n + 3] * valueDim;
+    for (let c = 0; c < valueDim; c++) {
+      sum[c] += w0 * values[r0 + c] + w1 * values[r1 + c] + w2 * values[r2 + c] + w3 * values[r3 + c];
+    }
+  }
+  for (; n < count; n++) {
+    const w = weights[used[n]];
+    const row = used[n] * valueDim;
+    for (let c = 0; c < valueDim; c++) sum[c] += w * values[row + c];
+  }
 }
 
 /** Which of `scores` survive when at most `keep` may stay: the lowest go, and all that tie with the last to go. */

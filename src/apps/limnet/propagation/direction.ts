@@ -32,6 +32,12 @@ export interface Step {
   readonly decoded: boolean;
 }
 
+/**
+ * T_min and T_max on a large memory grid (256 x 256 input: 1024 cells a slice). The read is the dearest step there and grows
+ * with the slices held, and clips in training hold no more than three: half of the paper's 5 and 10 is kept.
+ */
+const largeGrid = { cells: 600, minSlices: 3, maxSlices: 6 };
+
 /** How often a direction may move its region; it costs the encoding of all prompts again. */
 const movesAllowed = 4;
 
@@ -96,7 +102,9 @@ export class Direction {
     // In the order in which this direction would meet them: a reversed volume gives the same sums to the last bit.
     const prompts = await permanent.in(region);
     const ordered = this.#step > 0 ? prompts : prompts.slice().reverse();
-    this.#memory = new Memory({ keyDim, valueDim, topK, hw: (region.size / stride) ** 2 }, ordered);
+    const hw = (region.size / stride) ** 2;
+    const slices = hw > largeGrid.cells ? { minSlices: largeGrid.minSlices, maxSlices: largeGrid.maxSlices } : {};
+    this.#memory = new Memory({ keyDim, valueDim, topK, hw, ...slices }, ordered);
     for (const { slice } of kept) {
       this.#field.check();
       const map = intoRegion(this.#planes.get(slice) ?? null, features.source, region);
