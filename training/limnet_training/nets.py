@@ -91,7 +91,7 @@ class KeyLite(nn.Module):
         self.context = Context(c32)
         self.l16, self.l8 = nn.Conv2d(c32, c16, 1), nn.Conv2d(c16, c8, 1)
         self.r16, self.r8 = Res(c16), Res(c8)
-        self.out = nn.Conv2d(c8, out, 3, padding=1)
+        self.n8, self.out, self.nout = norm(c8), nn.Conv2d(c8, out, 3, padding=1), norm(out)
         self.proj = nn.Conv2d(out, key, 3, padding=1)
         self.shrink = nn.Conv2d(out, 1, 3, padding=1)
         self.select = nn.Conv2d(out, key, 3, padding=1)
@@ -103,7 +103,7 @@ class KeyLite(nn.Module):
         x16 = self.s16(x8)
         x32 = self.context(self.s32(x16))
         x16 = self.r16(x16 + up2(self.l16(x32)))
-        f8 = F.relu(self.out(self.r8(x8 + up2(self.l8(x16)))))
+        f8 = F.relu(self.nout(self.out(F.relu(self.n8(self.r8(x8 + up2(self.l8(x16))))))))
         return f2, f4, f8, self.proj(f8), self.shrink(f8) ** 2 + 1, torch.sigmoid(self.select(f8))
 
 
@@ -113,12 +113,14 @@ class ValueLite(nn.Module):
     def __init__(self, f8=128, value=128):
         super().__init__()
         self.enc = nn.Sequential(down(2, 24, 0), down(24, 48, 1), down(48, 96, 1))
+        self.ng = norm(96)
         self.mix = nn.Conv2d(96 + f8, value, 3, padding=1)
         self.res = Res(value)
+        self.nv = norm(value)
 
     def forward(self, image, mask, f8):
-        g = self.enc(torch.cat([(image - 0.4) / 0.25, mask * 2 - 1], 1))
-        return self.res(self.mix(torch.cat([g, f8], 1)))
+        g = F.relu(self.ng(self.enc(torch.cat([(image - 0.4) / 0.25, mask * 2 - 1], 1))))
+        return self.nv(self.res(self.mix(torch.cat([g, f8], 1))))
 
 
 class DecodeLite(nn.Module):
@@ -138,8 +140,11 @@ class DecodeLite(nn.Module):
         self.in2 = nn.Conv2d(c2 + 1, 32, 1)
         self.r2 = Res(32)
         self.head = nn.Sequential(norm(32), nn.ReLU(), nn.Conv2d(32, 1, 3, padding=1))
+        self.np = norm(128)
         self.presence = nn.Sequential(nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 1))
-        self.gain = nn.Parameter(torch.tensor(0.5))
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        nn.init.zeros_(self.head[2].weight)  # begins as a copy of the neighbour; everything learned is an improvement on that
+        nn.init.zeros_(self.head[2].bias)
 
     def forward(self, f2, f4, f8, p4, readout, previous):
         p2 = F.avg_pool2d(previous, 2)
@@ -151,7 +156,8 @@ class DecodeLite(nn.Module):
         x2 = self.r2(self.in2(torch.cat([f2, p2], 1)) + up2(self.u2(x4)))
         prior = previous.clamp(0.02, 0.98)
         logits = up2(self.head(x2)) + self.gain * torch.log(prior / (1 - prior))
-        pooled = torch.cat([x8.mean((2, 3)), x8.amax((2, 3))], 1)
+        y8 = F.relu(self.np(x8))
+        pooled = torch.cat([y8.mean((2, 3)), y8.amax((2, 3))], 1)
         return logits, self.presence(pooled)
 
 
