@@ -1,7 +1,7 @@
 /** The robot user of the specification's 1.8: clicks the innermost pixel of the largest error of a slice. */
 import type { SliceClick } from "../engine/protocol.js";
 import type { Pixel } from "../imaging/geometry.js";
-import { depth } from "./distance.js";
+import { depth } from "../imaging/distance.js";
 
 /** A binary slice, row-major, not zero = object. */
 export interface BinarySlice {

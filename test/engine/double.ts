@@ -80,7 +80,7 @@ export class DoubleNetworks implements Networks {
     key.set(mean);
     const cell = [1, 1, size / 8, size / 8];
     return {
-      f2: image, f4: image, f8: tensor(mean, cell), key: tensor(key, [1, 2, size / 8, size / 8]),
+      f8: tensor(mean, cell), key: tensor(key, [1, 2, size / 8, size / 8]),
       shrinkage: tensor(new Float32Array(hw).fill(100), cell), selection: tensor(new Float32Array(2 * hw).fill(1), [1, 2, size / 8, size / 8]),
     };
   }
@@ -94,9 +94,9 @@ export class DoubleNetworks implements Networks {
     return { value: tensor(value, [1, 3, size / 8, size / 8]) };
   }
 
-  #decode({ f2, readout }: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-    const image = f2.data as Float32Array;
-    const size = f2.dims[2];
+  #decode({ image: input, readout }: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+    const image = input.data as Float32Array;
+    const size = input.dims[2];
     const side = size / 8;
     const probability = new Float32Array(size * size);
     let present = 0;
@@ -109,7 +109,7 @@ export class DoubleNetworks implements Networks {
         }
       }
     }
-    return { probability: tensor(probability, f2.dims.slice()), presence: tensor(Float32Array.of(present), [1, 1]) };
+    return { probability: tensor(probability, input.dims.slice()), presence: tensor(Float32Array.of(present), [1, 1]) };
   }
 }
 

@@ -5,6 +5,7 @@ import { drawDisks } from "../../src/apps/limnet/click/disks.js";
 import { geodesicMap, smooth } from "../../src/apps/limnet/click/geodesic.js";
 import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
 import { chooseWindow } from "../../src/apps/limnet/prepare.js";
+import { neighbourMaps } from "../../src/apps/limnet/propagation/seeds.js";
 import { extract, paste, type View } from "../../src/apps/limnet/view.js";
 import { nextClick } from "../../src/evaluate/robot.js";
 
@@ -37,6 +38,12 @@ describe("Python and TypeScript agree", () => {
     const clicks = fixture.clicks.map(([row, col]: number[]) => ({ row, col }));
     close(drawDisks(clicks, size, fixture.disks.radius), fixture.disks.data);
     for (const { weight, scale, data } of fixture.geodesic) close(geodesicMap(smoothed, size, clicks, { weight, scale }), data);
+  });
+
+  it("on what a neighbour's mask says of the next slice", () => {
+    const image = extract(plane, view(fixture.extract[1].view), size);
+    const settings = fixture.geodesic.map(({ weight, scale }: { weight: number; scale: number }) => ({ weight, scale }));
+    close(neighbourMaps(image, Float32Array.from(fixture.neighbour.previous), size, settings), fixture.neighbour.data);
   });
 
   it("on the robot's clicks", () => {

@@ -49,9 +49,9 @@ class Decode(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, f2, f4, f8, p4, readout, previous):
-        r = readout.transpose(0, 1).reshape(1, -1, f8.shape[2], f8.shape[3])
-        logits, presence = self.net(f2, f4, f8, p4, r, previous)
+    def forward(self, image, neighbour, maps, readout):
+        r = readout.transpose(0, 1).reshape(1, -1, image.shape[2] // 8, image.shape[3] // 8)
+        logits, presence = self.net(image, neighbour, maps, r)
         return torch.sigmoid(logits), torch.sigmoid(presence)
 
 
@@ -92,20 +92,17 @@ def export_all(click, propagation, quality, out: Path, size: int = 128) -> dict:
         diffs["click"] = export_graph(Click(click), {"image": image, "maps": torch.rand(1, 7, size, size)}, ["probability"],
                                       {"image": hw, "maps": hw, "probability": hw}, folder / "click.onnx")
     if propagation is not None:
-        names = ["f2", "f4", "f8", "key", "shrinkage", "selection"]
+        names = ["f8", "key", "shrinkage", "selection"]
         dyn = {n: {2: f"H_{n}", 3: f"W_{n}"} for n in names}
         diffs["key"] = export_graph(propagation.key, {"image": image}, names, {"image": hw, **dyn}, folder / "key.onnx")
         with torch.no_grad():
-            f2, f4, f8, key, shrink, select = propagation.key(image)
-        h = f8.shape[2]
+            f8 = propagation.key(image)[0]
         diffs["value"] = export_graph(propagation.value, {"image": image, "mask": torch.rand_like(image), "f8": f8}, ["value"],
                                       {"image": hw, "mask": hw, "f8": {2: "h", 3: "w"}, "value": {2: "h", 3: "w"}}, folder / "value.onnx")
         diffs["decode"] = export_graph(
             Decode(propagation.decode),
-            {"f2": f2, "f4": f4, "f8": f8, "p4": f4.flip(2), "readout": torch.randn(h * h, 128), "previous": torch.rand_like(image)},
-            ["probability", "presence"],
-            {"f2": {2: "a", 3: "b"}, "f4": {2: "c", 3: "d"}, "f8": {2: "h", 3: "w"}, "p4": {2: "c", 3: "d"}, "readout": {0: "M"},
-             "previous": hw, "probability": hw}, folder / "decode.onnx")
+            {"image": image, "neighbour": image.flip(2), "maps": torch.rand(1, 5, size, size), "readout": torch.randn(f8.shape[2] ** 2, 128)},
+            ["probability", "presence"], {"image": hw, "neighbour": hw, "maps": hw, "readout": {0: "M"}, "probability": hw}, folder / "decode.onnx")
         export_read(folder / "read.onnx")
     if quality is not None:
         s = SETTINGS["quality"]["size"]

@@ -78,13 +78,14 @@ class Propagator:
     @torch.no_grad()
     def key(self, plane, index):
         if index not in self.features:
-            image = torch.from_numpy(extract(plane, self.view, self.size))[None, None]
-            self.features[index] = (image, *self.net.key(image))
+            grey = extract(plane, self.view, self.size)
+            image = torch.from_numpy(grey)[None, None]
+            self.features[index] = (image, maps.smooth(grey), *self.net.key(image))
         return self.features[index]
 
     @torch.no_grad()
     def remember(self, plane, index, probability):
-        image, _, _, f8, k, s, _ = self.key(plane, index)
+        image, _, f8, k, s, _ = self.key(plane, index)
         m = torch.from_numpy(extract(probability, self.view, self.size))[None, None]
         return k.flatten(2), s.flatten(2), self.net.value(image, m, f8).flatten(2)
 
@@ -103,12 +104,12 @@ class Propagator:
                 previous, last, since, empty = prompts[t], t, 0, 0
                 t += step
                 continue
-            _, f2, f4, f8, k, _, e = self.key(volume[t], t)
+            image, smoothed, f8, k, _, e = self.key(volume[t], t)
             memory = permanent + working
             mk, ms, mv = (torch.cat([m[n] for m in memory], 2) for n in range(3))
             r = nets.read(mk, ms, mv, k.flatten(2), e.flatten(2), min(self.top_k, mk.shape[2])).reshape(1, -1, *f8.shape[2:])
-            prev = torch.from_numpy(extract(previous, self.view, self.size))[None, None]
-            logits, presence = self.net.decode(f2, f4, f8, self.features[last][2], r, prev)
+            m = maps.neighbour_maps(smoothed, extract(previous, self.view, self.size))
+            logits, presence = self.net.decode(image, self.features[last][0], torch.from_numpy(m)[None], r)
             out = np.zeros(volume[t].shape, np.float32)
             if torch.sigmoid(presence).item() >= self.presence:
                 paste(torch.sigmoid(logits)[0, 0].numpy(), self.view, out)

@@ -59,6 +59,44 @@ def geodesic(smoothed: np.ndarray, clicks, weight: float, scale: float) -> np.nd
     return np.exp(-d / scale).astype(np.float32)
 
 
+def exact_distance(mask: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each pixel of the mask to the nearest pixel outside it; the border of the picture is not an outside."""
+    if mask.all():
+        return np.full(mask.shape, 1e3, np.float32)
+    return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def seeds(mask: np.ndarray):
+    """Core of a mask and its far outside: where the object of the next slice surely is, and surely is not. Twin of propagation/seeds.ts."""
+    inside = exact_distance(mask)
+    top = float(inside.max())
+    core = mask & (inside >= 0.6 * top) if top >= 2 else mask
+    radius = float(np.sqrt(mask.sum() / np.pi))
+    outside = exact_distance(~mask) > max(4.0, 0.6 * radius)
+    return core, outside
+
+
+def geodesic_of(smoothed, seed, weight, scale):
+    if not seed.any():
+        return np.zeros(smoothed.shape, np.float32)
+    d = np.where(seed, 0.0, 1e6)
+    _relax(d, smoothed, weight)
+    return np.exp(-d / scale).astype(np.float32)
+
+
+def neighbour_maps(smoothed, previous) -> np.ndarray:
+    """[5, H, W]: the neighbour's probability, then per geodesic setting the maps of its core and its far outside; zeros for an empty one."""
+    mask = previous >= 0.5
+    out = np.zeros((5, *smoothed.shape), np.float32)
+    out[0] = previous
+    if mask.any():
+        core, outside = seeds(mask)
+        for n, (weight, scale) in enumerate(GEODESIC):
+            out[1 + 2 * n] = geodesic_of(smoothed, core, weight, scale)
+            out[2 + 2 * n] = geodesic_of(smoothed, outside, weight, scale)
+    return out
+
+
 def disks(shape, clicks, radius: float = 3) -> np.ndarray:
     out = np.zeros(shape, np.float32)
     for r, c in clicks:

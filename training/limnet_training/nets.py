@@ -1,8 +1,8 @@
 """The `lite` networks. Group norm throughout (batch norm has no chance at our batch sizes).
 
 They leave the paper's layout where training-time comparisons showed a gain; models/README.md says where:
-one grey channel, geodesic maps of the clicks, memory at stride 8, the previous mask instead of a sensory state,
-and a presence output that says whether the object is in a slice at all.
+one grey channel, geodesic maps of the clicks, memory at stride 8, the neighbour's mask (and geodesic maps of its core and
+of its far outside) instead of a sensory state, and a presence output that says whether the object is in a slice at all.
 """
 
 from __future__ import annotations
@@ -79,86 +79,82 @@ class ClickLite(nn.Module):
 
 
 class KeyLite(nn.Module):
-    """image [B,1,H,W] -> f2, f4, f8, key, shrinkage, selection; H and W multiples of 32."""
+    """image [B,1,H,W] -> f8 [B,128,H/8,W/8], key, shrinkage, selection; the click network's encoder without clicks."""
 
-    def __init__(self, c2=24, c4=48, c8=96, c16=160, c32=192, out=128, key=64):
+    def __init__(self, widths=(16, 32, 64, 128, 192), blocks=(1, 2, 2, 2), key=64):
         super().__init__()
-        self.s2 = down(1, c2, 1)
-        self.s4 = down(c2, c4, 2)
-        self.s8 = down(c4, c8, 2)
-        self.s16 = down(c8, c16, 2)
-        self.s32 = down(c16, c32, 1)
-        self.context = Context(c32)
-        self.l16, self.l8 = nn.Conv2d(c32, c16, 1), nn.Conv2d(c16, c8, 1)
-        self.r16, self.r8 = Res(c16), Res(c8)
-        self.n8, self.out, self.nout = norm(c8), nn.Conv2d(c8, out, 3, padding=1), norm(out)
-        self.proj = nn.Conv2d(out, key, 3, padding=1)
-        self.shrink = nn.Conv2d(out, 1, 3, padding=1)
-        self.select = nn.Conv2d(out, key, 3, padding=1)
+        w = widths
+        self.stem = nn.Conv2d(1, w[0], 3, padding=1)
+        self.downs = nn.ModuleList([down(w[i], w[i + 1], blocks[i]) for i in range(4)])
+        self.context = Context(w[4])
+        self.lateral, self.up = nn.Conv2d(w[4], w[3], 1), Res(w[3])
+        self.norm = norm(w[3])
+        self.proj = nn.Conv2d(w[3], key, 3, padding=1)
+        self.shrink = nn.Conv2d(w[3], 1, 3, padding=1)
+        self.select = nn.Conv2d(w[3], key, 3, padding=1)
 
     def forward(self, image):
-        f2 = self.s2((image - 0.4) / 0.25)
-        f4 = self.s4(f2)
-        x8 = self.s8(f4)
-        x16 = self.s16(x8)
-        x32 = self.context(self.s32(x16))
-        x16 = self.r16(x16 + up2(self.l16(x32)))
-        f8 = F.relu(self.nout(self.out(F.relu(self.n8(self.r8(x8 + up2(self.l8(x16))))))))
-        return f2, f4, f8, self.proj(f8), self.shrink(f8) ** 2 + 1, torch.sigmoid(self.select(f8))
+        x = self.stem((image - 0.4) / 0.25)
+        for d in self.downs[:3]:
+            x = d(x)
+        deep = self.context(self.downs[3](x))
+        f8 = F.relu(self.norm(self.up(x + up2(self.lateral(deep)))))
+        return f8, self.proj(f8), self.shrink(f8) ** 2 + 1, torch.sigmoid(self.select(f8))
 
 
 class ValueLite(nn.Module):
     """image, mask [B,1,H,W], f8 -> value [B,cv,H/8,W/8]."""
 
-    def __init__(self, f8=128, value=128):
+    def __init__(self, widths=(16, 32, 64, 128), blocks=(1, 2, 2), value=128):
         super().__init__()
-        self.enc = nn.Sequential(down(2, 24, 0), down(24, 48, 1), down(48, 96, 1))
-        self.ng = norm(96)
-        self.mix = nn.Conv2d(96 + f8, value, 3, padding=1)
-        self.res = Res(value)
-        self.nv = norm(value)
+        w = widths
+        self.stem = nn.Conv2d(2, w[0], 3, padding=1)
+        self.downs = nn.ModuleList([down(w[i], w[i + 1], blocks[i]) for i in range(3)])
+        self.norm = norm(w[3])
+        self.mix = nn.Conv2d(2 * w[3], value, 3, padding=1)
+        self.res, self.out = Res(value), norm(value)
 
     def forward(self, image, mask, f8):
-        g = F.relu(self.ng(self.enc(torch.cat([(image - 0.4) / 0.25, mask * 2 - 1], 1))))
-        return self.nv(self.res(self.mix(torch.cat([g, f8], 1))))
+        x = self.stem(torch.cat([(image - 0.4) / 0.25, mask], 1))
+        for d in self.downs:
+            x = d(x)
+        return self.out(self.res(self.mix(torch.cat([F.relu(self.norm(x)), f8], 1))))
+
+
+PROPAGATION_MAPS = 5  # neighbour's probability, then per geodesic setting the map of its core and of its far outside
 
 
 class DecodeLite(nn.Module):
-    """f2, f4, f8 of the slice, p4 of its neighbour, readout [B,cv,h,w], previous probability [B,1,H,W]
-    -> logits [B,1,H,W], presence logits [B,1]."""
+    """image of the slice and of its neighbour [B,1,H,W], maps [B,5,H,W] of the neighbour's mask, readout [B,cv,h,w]
+    -> logits [B,1,H,W], presence logits [B,1]. The click network's layout, the readout enters at stride 8."""
 
-    def __init__(self, c2=24, c4=48, f8=128, value=128):
+    def __init__(self, widths=(16, 32, 64, 128, 192, 256), blocks=(1, 2, 2, 2, 2), value=128):
         super().__init__()
-        self.in8 = nn.Conv2d(f8 + value + 1, 128, 3, padding=1)
-        self.r8 = nn.Sequential(Res(128), Res(128))
-        self.d16 = down(128, 128, 1)
-        self.m8 = Res(128)
-        self.u4 = nn.Conv2d(128, 64, 1)
-        self.in4 = nn.Conv2d(2 * c4 + 1, 64, 3, padding=1)
-        self.r4 = nn.Sequential(Res(64), Res(64))
-        self.u2 = nn.Conv2d(64, 32, 1)
-        self.in2 = nn.Conv2d(c2 + 1, 32, 1)
-        self.r2 = Res(32)
-        self.head = nn.Sequential(norm(32), nn.ReLU(), nn.Conv2d(32, 1, 3, padding=1))
-        self.np = norm(128)
-        self.presence = nn.Sequential(nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 1))
-        self.gain = nn.Parameter(torch.tensor(1.0))
-        nn.init.zeros_(self.head[2].weight)  # begins as a copy of the neighbour; everything learned is an improvement on that
-        nn.init.zeros_(self.head[2].bias)
+        w = widths
+        self.stem = nn.Conv2d(2 + PROPAGATION_MAPS, w[0], 3, padding=1)
+        self.downs = nn.ModuleList([down(w[i], w[i + 1], blocks[i]) for i in range(5)])
+        self.inject = nn.Conv2d(value, w[3], 1)
+        self.context = Context(w[5])
+        self.laterals = nn.ModuleList([nn.Conv2d(w[i + 1], w[i], 1) for i in range(5)])
+        self.ups = nn.ModuleList([Res(w[i]) for i in range(5)])
+        self.head = nn.Sequential(norm(w[0]), nn.ReLU(), nn.Conv2d(w[0], w[0], 3, padding=1), nn.ReLU(), nn.Conv2d(w[0], 1, 1))
+        self.np = norm(w[5])
+        self.presence = nn.Sequential(nn.Linear(2 * w[5], 64), nn.ReLU(), nn.Linear(64, 1))
 
-    def forward(self, f2, f4, f8, p4, readout, previous):
-        p2 = F.avg_pool2d(previous, 2)
-        q4 = F.avg_pool2d(p2, 2)
-        q8 = F.avg_pool2d(q4, 2)
-        x8 = self.r8(self.in8(torch.cat([f8, readout, q8], 1)))
-        x8 = self.m8(x8 + up2(self.d16(x8)))
-        x4 = self.r4(self.in4(torch.cat([f4, p4, q4], 1)) + up2(self.u4(x8)))
-        x2 = self.r2(self.in2(torch.cat([f2, p2], 1)) + up2(self.u2(x4)))
-        prior = previous.clamp(0.02, 0.98)
-        logits = up2(self.head(x2)) + self.gain * torch.log(prior / (1 - prior))
-        y8 = F.relu(self.np(x8))
-        pooled = torch.cat([y8.mean((2, 3)), y8.amax((2, 3))], 1)
-        return logits, self.presence(pooled)
+    def forward(self, image, neighbour, maps, readout):
+        x = self.stem(torch.cat([(image - 0.4) / 0.25, maps, (neighbour - 0.4) / 0.25], 1))
+        skips = [x]
+        for n, d in enumerate(self.downs):
+            x = d(x)
+            if n == 2:
+                x = x + self.inject(readout)
+            skips.append(x)
+        x = self.context(x)
+        y = F.relu(self.np(x))
+        presence = self.presence(torch.cat([y.mean((2, 3)), y.amax((2, 3))], 1))
+        for i in range(4, -1, -1):
+            x = self.ups[i](skips[i] + up2(self.laterals[i](x)))
+        return self.head(x), presence
 
 
 def similarity(mk, ms, qk, qe):
@@ -184,6 +180,26 @@ class PropagationLite(nn.Module):
     def __init__(self):
         super().__init__()
         self.key, self.value, self.decode = KeyLite(), ValueLite(), DecodeLite()
+
+    @torch.no_grad()
+    def start_from(self, click: ClickLite) -> None:
+        """Takes over what the click network knows: encoders and decoder begin as its copies, what is new begins at zero."""
+        w, b = click.stem.weight, click.stem.bias
+        picks = {self.key: [0], self.value: [0, 1], self.decode: [0, 1, 4, 5, 6, 7]}
+        for part, channels in picks.items():
+            part.stem.weight.zero_()
+            part.stem.weight[:, : len(channels)] = w[:, channels]
+            part.stem.bias.copy_(b)
+            for mine, theirs in zip(part.downs, click.downs):
+                mine.load_state_dict(theirs.state_dict())
+        self.decode.context.load_state_dict(click.context.state_dict())
+        self.decode.laterals.load_state_dict(click.laterals.state_dict())
+        self.decode.ups.load_state_dict(click.ups.state_dict())
+        self.decode.head.load_state_dict(click.head.state_dict())
+        self.key.lateral.load_state_dict(click.laterals[3].state_dict())
+        self.key.up.load_state_dict(click.ups[3].state_dict())
+        self.decode.inject.weight.zero_()
+        self.decode.inject.bias.zero_()
 
 
 class Read(nn.Module):

@@ -146,25 +146,31 @@ def main(argv=None):
     p.add_argument("--steps", type=int, default=1_000_000)
     p.add_argument("--finish", type=int, default=0, help="bring the rate to zero over so many steps, then end")
     p.add_argument("--hours", type=float, default=1e9)
-    p.add_argument("--pseudo", type=float, default=0.25)
+    p.add_argument("--pseudo", type=float, default=0.2)
     p.add_argument("--ends", type=float, default=0.45, help="share of clips that run past an end of the object")
-    p.add_argument("--defects", type=float, default=0.35)
+    p.add_argument("--defects", type=float, default=0.3)
     p.add_argument("--val-every", type=int, default=1500)
     p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
     p.add_argument("--resume", nargs="?", const="last.pt")
     a = p.parse_args(argv)
     torch.set_num_threads(a.threads)
     cv2.setNumThreads(1)
-    trainer = Trainer(nets.PropagationLite(), a.run, a.seed, a.lr)
+    net = nets.PropagationLite()
+    if a.click:
+        click = nets.ClickLite()
+        click.load_state_dict(torch.load(a.click, weights_only=True))
+        net.start_from(click)
+    trainer = Trainer(net, a.run, a.seed, a.lr)
     if a.resume:
         trainer.resume(a.resume)
-    rng, net = trainer.rng, trainer.net
+    rng = trainer.rng
     pool = data.Pool(data.load(a.index, "train"), rng, SHARES)
     val = validation_set(a.index)
 
     def one_step():
         net.train()
-        ends = a.ends * min(1.0, 0.2 + trainer.step / 2500)  # copying first, then where to stop
+        ends = a.ends * min(1.0, 0.3 + trainer.step / 2500)  # following first, then where to stop
         clips = [clip(pool, rng, a.pseudo, ends) for _ in range(a.batch)]
         images = torch.from_numpy(np.stack([c[0] for c in clips]).astype(np.float32))  # B, L+1, H, W
         truths = torch.from_numpy(np.stack([c[1] for c in clips]).astype(np.float32))
@@ -175,19 +181,21 @@ def main(argv=None):
         iou, n_iou = 0.0, 0
         with torch.autocast("cpu", dtype=torch.bfloat16):
             flat = images.transpose(0, 1).reshape(-1, 1, SIZE, SIZE)
-            f2, f4, f8, k, s, e = (x.unflatten(0, (LENGTH + 1, b)) for x in net.key(flat))
+            f8, k, s, e = (x.unflatten(0, (LENGTH + 1, b)) for x in net.key(flat))
             image = flat.unflatten(0, (LENGTH + 1, b))
             memory = [(k[0], s[0], net.value(image[0], first, f8[0])), (k[-1], s[-1], net.value(image[-1], second, f8[-1]))]
         previous = first
+        smoothed = [[maps.smooth(c[0][t]) for c in clips] for t in range(LENGTH)]
         for t in range(1, LENGTH):
             mk, ms, mv = (torch.cat([m[n].flatten(2).float() for m in memory], 2) for n in range(3))
             r = nets.read(mk, ms, mv, k[t].flatten(2).float(), e[t].flatten(2).float()).reshape(b, -1, *f8.shape[3:])
+            near = torch.from_numpy(np.stack([maps.neighbour_maps(q, p[0]) for q, p in zip(smoothed[t], previous.numpy())]))
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits, presence = net.decode(f2[t], f4[t], f8[t], f4[t - 1], r, previous)
+                logits, presence = net.decode(image[t], image[t - 1], near, r)
             logits, presence = logits.float(), presence.float()
             truth = truths[:, t : t + 1]
             there = (truth.sum((1, 2, 3)) >= 4).float()[:, None]
-            lm = 0.5 * losses.focal(logits, truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
+            lm = F.binary_cross_entropy_with_logits(logits, truth)
             ld = (losses.dice(logits, truth, 20.0) * (0.3 + 0.7 * there[:, 0])).mean()
             lp = F.binary_cross_entropy_with_logits(presence, there)
             total = total + lm + ld + 0.2 * lp
@@ -202,7 +210,7 @@ def main(argv=None):
                 with torch.autocast("cpu", dtype=torch.bfloat16):
                     memory.append((k[t], s[t], net.value(image[t], previous, f8[t])))
             # Early on the chain of own predictions is too poor to learn from: some samples go on from a (nearly) true mask.
-            forced = torch.from_numpy(rng.random(b) < max(0.12, 0.6 - trainer.step / 4000))
+            forced = torch.from_numpy(rng.random(b) < max(0.1, 0.35 - trainer.step / 3000))
             if forced.any():
                 near = torch.from_numpy(np.stack([prompt(c[1][t], rng, a.defects) for c in clips]))[:, None]
                 previous = torch.where(forced[:, None, None, None], near, previous)

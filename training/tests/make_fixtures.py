@@ -18,6 +18,7 @@ views = [[-4.5, -0.5, 32.0], [3.25, 6.5, 11.5], [-10.0, 2.0, 70.0], whole if (wh
 clicks = [(9.2, 12.6), (20.0, 3.49)]
 image = view.extract(plane, views[1], size)
 smoothed = maps.smooth(image)
+previous = view.extract(((yy - 10) ** 2 + (xx - 12) ** 2 < 16).astype(float), views[1], size).round(4)
 patch = rng.uniform(0, 1, (size, size)).round(3)
 pasted = np.full(plane.shape, -1.0)
 view.paste(patch, views[1], pasted)
@@ -35,6 +36,7 @@ out = {
     "clicks": clicks,
     "disks": {"radius": 3, "data": r(maps.disks((size, size), clicks, 3))},
     "geodesic": [{"weight": w, "scale": s, "data": r(maps.geodesic(smoothed, clicks, w, s))} for w, s in maps.GEODESIC],
+    "neighbour": {"previous": r(previous), "data": r(maps.neighbour_maps(smoothed, previous.astype(np.float32)))},
     "robot": {"mask": r(mask), "truth": r(truth), "clicks": []},
     "boxView": {"expansion": 1.6, "minSide": 8, "view": list(view.box_view(mask, 1.6, 8, [(2, 3)]))},
     "overlap": infer.overlap(views[1], [2.0, 5.0, 14.0]),

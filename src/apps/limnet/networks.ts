@@ -7,14 +7,14 @@
  * click   image [1,1,H,W] 0..1, maps [1,7,H,W]                  -> probability [1,1,H,W]
  *         maps: previous probability, positive disks, negative disks, then per geodesic setting (2 of them)
  *         the positive and the negative map: order pos0, neg0, pos1, neg1
- * key     image [1,1,H,W]                                       -> f2 [1,c2,H/2,W/2], f4 [1,c4,H/4,W/4], f8 [1,c8,h,w],
- *                                                                  key [1,64,h,w], shrinkage [1,1,h,w], selection [1,64,h,w]
+ * key     image [1,1,H,W]                                       -> f8 [1,c8,h,w], key [1,64,h,w], shrinkage [1,1,h,w],
+ *                                                                  selection [1,64,h,w]
  * value   image [1,1,H,W], mask [1,1,H,W], f8                   -> value [1,cv,h,w]
  * read    mk [64,N], ms [1,N], mv [N,cv], qk [64,hw], qe [64,hw], k int64 [1]
  *                                                               -> readout [hw,cv], weights [hw,k], indices int64 [hw,k]
- * decode  f2, f4, f8, p4 (f4 of the neighbour that `previous` belongs to), readout [hw,cv], previous [1,1,H,W]
+ * decode  image, neighbour (image of the slice whose mask is handed on) [1,1,H,W], maps [1,5,H,W], readout [hw,cv]
  *                                                               -> probability [1,1,H,W], presence [1,1]
- *         presence: probability that the object is in this slice at all
+ *         maps: propagation/seeds.ts; presence: probability that the object is in this slice at all
  * quality pairs [B,3,S,S]: slice 0..1, previous mask 0/1, current mask 0/1 -> previous_better [B,1]
  */
 export interface Tensor {

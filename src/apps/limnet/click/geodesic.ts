@@ -39,11 +39,26 @@ export function geodesicDistance(smoothed: Float64Array, size: number, seeds: re
   const d = new Float64Array(size * size).fill(far);
   const clamp = (x: number) => Math.min(size - 1, Math.max(0, Math.floor(x + 0.5)));
   for (const { row, col } of seeds) d[clamp(row) * size + clamp(col)] = 0;
+  return relax(smoothed, d, size, weight);
+}
+
+function relax(smoothed: Float64Array, d: Float64Array, size: number, weight: number): Float64Array {
   for (let n = 0; n < repeats; n++) {
     scan(smoothed, d, size, weight, 1);
     scan(smoothed, d, size, weight, -1);
   }
   return d;
+}
+
+/** The same map from a mask of seeds (1 = seed), `size` x `size`; all zeros without seeds. */
+export function geodesicFrom(
+  smoothed: Float64Array, size: number, mask: Uint8Array, setting: { readonly weight: number; readonly scale: number },
+): Float32Array {
+  const map = new Float32Array(size * size);
+  if (!mask.includes(1)) return map;
+  const d = relax(smoothed, Float64Array.from(mask, (m) => (m === 1 ? 0 : far)), size, setting.weight);
+  for (let i = 0; i < map.length; i++) map[i] = Math.exp(-d[i] / setting.scale);
+  return map;
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Features, SliceFeatures } from "./features.js";
 import { Memory } from "./memory.js";
 import { intoRegion, maskFrom, ontoSlice, type StoredPlane } from "./plane.js";
 import { type Region, regionFollowing } from "./region.js";
+import { neighbourMaps } from "./seeds.js";
 
 /** What all directions of one propagation share. */
 export interface Field {
@@ -119,10 +120,12 @@ export class Direction {
     const { settings } = networks;
     const { memoryEvery, presenceThreshold, stopAfter } = settings.propagation;
     const now = await features.at(index, this.#region);
-    const { f2, f4, f8 } = now;
+    const { image } = now;
+    const { size } = this.#region;
+    const maps = neighbourMaps(image.data as Float32Array, this.#previous, size, settings.click.geodesic);
     const readout = await this.#memory.read(networks, now.key.data as Float32Array, now.selection.data as Float32Array);
     const { probability, presence } = await networks.run("decode", {
-      f2, f4, f8, p4: this.#previousFeatures.f4, readout, previous: { data: this.#previous, dims: now.image.dims },
+      image, neighbour: this.#previousFeatures.image, maps: { data: maps, dims: [1, maps.length / size ** 2, size, size] }, readout,
     });
     const absent = Number(presence.data[0]) < presenceThreshold;
     const map = absent ? new Float32Array(this.#region.size ** 2) : (probability.data as Float32Array);

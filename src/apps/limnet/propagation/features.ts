@@ -7,8 +7,6 @@ import type { Region } from "./region.js";
 export interface SliceFeatures {
   /** [1, 1, size, size], 0..1 */
   readonly image: Tensor;
-  readonly f2: Tensor;
-  readonly f4: Tensor;
   readonly f8: Tensor;
   readonly key: Tensor;
   readonly shrinkage: Tensor;
@@ -96,8 +94,8 @@ export class Features {
     const data = extract(this.source.plane(index), region, size);
     for (let i = 0; i < data.length; i++) data[i] /= 255;
     const image: Tensor = { data, dims: [1, 1, size, size] };
-    const { f2, f4, f8, key, shrinkage, selection } = await this.#networks.run("key", { image });
-    const features = { image, f2, f4, f8, key, shrinkage, selection };
+    const { f8, key, shrinkage, selection } = await this.#networks.run("key", { image });
+    const features = { image, f8, key, shrinkage, selection };
     this.#cache.set(name, features);
     return features;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { random } from "./bootstrap.js";
+import { random } from "../evaluate/bootstrap.js";
 import { depth, squaredDistance } from "./distance.js";
 
 function brute(seeds: Uint8Array, [nx, ny, nz]: readonly [number, number, number], [sx, sy, sz]: readonly [number, number, number]): number[] {

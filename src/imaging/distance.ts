@@ -3,7 +3,7 @@
  * (Felzenszwalb and Huttenlocher). On whole-number grids every result is an exact integer: two candidate borders of the envelope
  * differ from each other, and from a pixel, by far more than a rounding error, and where they coincide both parabolas agree.
  */
-import type { Shape } from "../imaging/geometry.js";
+import type { Shape } from "./geometry.js";
 
 interface Scratch {
   readonly value: Float64Array;
