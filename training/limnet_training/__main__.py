@@ -1,9 +1,9 @@
-"""python -m limnet_training {click,propagation,quality,export} …"""
+"""python -m limnet_training {click,propagation,quality,export,convert} …"""
 
 import importlib
 import sys
 
-COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting"}
+COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert"}
 
 
 def main() -> None:
