@@ -277,7 +277,7 @@ def test_xmem_end_to_end(tmp_path):
     check_folder(out / "xmem", sidecar)
     assert sidecar["layout"] == "xmem" and sidecar["parameters"] == 62_185_224
     assert set(sidecar["graphs"]) == {"key", "value_image", "value", "read", "decode"}
-    assert set(sidecar["differences"]) == {"key", "shrinkage", "selection", "value", "readout", "probability", "h_deep", "h"}
+    assert set(sidecar["differences"]) == {"key", "shrinkage", "selection", "value", "readout", "probability", "logits", "h_deep", "h"}
     for name in sidecar["graphs"]:
         assert "BatchNormalization" not in operators(out / "xmem" / f"{name}.onnx")
     assert not {"Shape", "Resize"} & operators(out / "xmem" / "key.onnx")
@@ -311,7 +311,7 @@ def test_read_graph_with_few_and_many_elements(tmp_path):
 def test_an_export_that_differs_leaves_nothing(tmp_path, monkeypatch):
     path = tmp_path / "x.pth"
     torch.save(hollow_click(), path)
-    monkeypatch.setattr(graphs, "export_click", lambda *_: 0.5)
+    monkeypatch.setattr(graphs, "export_click", lambda *_: {"probability": 0.5, "logits": 1e-5})
     with pytest.raises(Refused, match="differ by more than 0.0001: probability 5.0e-01"):
         convert.convert("ritm", path, tmp_path / "models", "x")
     assert list((tmp_path / "models").iterdir()) == []

@@ -38,10 +38,7 @@ def convert(kind: str, file: Path, out: Path, name: str, size: int | None = None
     part = out / f".{name}.{os.getpid()}.part"
     part.mkdir(parents=True)
     try:
-        if kind == "ritm":
-            differences = {"probability": graphs.export_click(read.net, part, size)}
-        else:
-            differences = graphs.export_xmem(read.net, part, size)
+        differences = (graphs.export_click if kind == "ritm" else graphs.export_xmem)(read.net, part, size)
         if bad := {n: d for n, d in differences.items() if d > TOLERANCE}:
             raise Refused(f"ONNX and PyTorch differ by more than {TOLERANCE}: " + ", ".join(f"{n} {d:.1e}" for n, d in bad.items()))
         entries = {p.stem: {"file": p.name, "bytes": p.stat().st_size, "sha256": sha256(p.read_bytes())} for p in sorted(part.glob("*.onnx"))}

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import nn
@@ -21,10 +22,16 @@ OPSET = 17
 TOP_K = 30
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
+def session(path: Path, logits: bool = False) -> onnxruntime.InferenceSession:
+    """`logits` adds, for the comparison only, a last output: what enters the sigmoid of `probability`. A probability of 0 or 1 everywhere
+    would hide any error."""
+    model = onnx.load(path)
+    if logits:
+        entering = next(node.input[0] for node in model.graph.node if "probability" in node.output)
+        model.graph.output.append(onnx.helper.make_tensor_value_info(entering, onnx.TensorProto.FLOAT, None))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def run(where: Path | onnxruntime.InferenceSession, feeds: dict) -> list[torch.Tensor]:
@@ -49,16 +56,21 @@ def write(module: nn.Module, inputs: dict, outputs, free: dict, path: Path) -> N
 
 
 @torch.no_grad()
-def export_click(net: ClickNet, folder: Path, size: int | None = None) -> float:
-    """click.onnx: image and maps -> probability. Returns the difference to the plain network, whose attention is not shortened."""
+def export_click(net: ClickNet, folder: Path, size: int | None = None) -> dict[str, float]:
+    """click.onnx: image and maps -> probability. Returns the differences to the plain network, whose attention is not shortened."""
     net.eval()
     make = lambda rows, cols: {"image": torch.rand(1, 3, rows, cols), "maps": torch.rand(1, net.maps_transform[0].in_channels, rows, cols)}  # noqa: E731
     hw = {2: "H", 3: "W"}
     path = folder / "click.onnx"
     inputs = make(size or 64, size or 64)
     write(ClickGraph(net), inputs, ["probability"], {} if size else {"image": hw, "maps": hw, "probability": hw}, path)
-    opened = session(path)
-    return max(difference(torch.sigmoid(net(**i)), run(opened, i)[0]) for i in ([inputs] if size else [inputs, make(75, 101)]))
+    opened = session(path, logits=True)
+    differences = {"probability": 0.0, "logits": 0.0}
+    for i in [inputs] if size else [inputs, make(75, 101)]:
+        plain = net(**i)
+        for name, want, got in zip(differences, (torch.sigmoid(plain), plain), run(opened, i)):
+            differences[name] = max(differences[name], difference(want, got))
+    return differences
 
 
 @torch.no_grad()
@@ -87,7 +99,7 @@ def export_xmem(net: XMem, folder: Path, size: int | None = None) -> dict[str, f
     write(DecodeGraph(net), {n: by_name[n] for n in ("skip8", "skip4", "cx", "dx")} | {"readout": torch.rand((rows // 16) ** 2, dims["value"]), "h": h},
           DecodeGraph.outputs[:state], free, folder / names["decode"])
     export_read(dims["key"], dims["value"], folder / names["read"])
-    opened = {n: session(folder / file) for n, file in names.items()}
+    opened = {n: session(folder / file, logits=n == "decode") for n, file in names.items()}
     differences: dict[str, float] = {}
     for shape in [(rows, rows)] if size else [(rows, rows), (80, 112)]:
         for name, d in compare_xmem(net, opened, *shape).items():
@@ -119,7 +131,8 @@ def compare_xmem(net: XMem, opened: dict, rows: int, cols: int) -> dict[str, flo
     q16, q8, q4, qk, _, qe = net.encode_key(second)
     readout = nets.read(mk.flatten(2), ms.flatten(2), value.flatten(2), qk.flatten(2), qe.flatten(2), TOP_K)
     logits, h2 = net.decode(q16, q8, q4, readout.reshape_as(value), h1)
-    want = {"key": qk, "shrinkage": ms, "selection": qe, "value": value, "readout": readout[0].T, "probability": aggregate(logits)}
+    want = {"key": qk, "shrinkage": ms, "selection": qe, "value": value, "readout": readout[0].T, "probability": aggregate(logits),
+            "logits": 2 * logits}
     want |= {} if h is None else {"h_deep": h1, "h": h2}
 
     a, b = (dict(zip(KeyGraph.outputs, run(opened["key"], {"image": i}))) for i in (first, second))
@@ -128,7 +141,7 @@ def compare_xmem(net: XMem, opened: dict, rows: int, cols: int) -> dict[str, flo
     flat = lambda t: t[0].flatten(1)  # noqa: E731
     r, *_ = run(opened["read"], {"mk": flat(mk), "ms": flat(ms), "mv": flat(value).T.contiguous(), "qk": flat(qk), "qe": flat(qe),
                                  "k": torch.tensor([min(TOP_K, mk.shape[2] * mk.shape[3])])})
-    p, *new = run(opened["decode"], {n: b[n] for n in ("skip8", "skip4", "cx", "dx")} | {"readout": readout[0].T.contiguous(), "h": h1})
-    got = {"key": b["key"], "shrinkage": a["shrinkage"], "selection": b["selection"], "value": v, "readout": r, "probability": p}
+    p, *new, z = run(opened["decode"], {n: b[n] for n in ("skip8", "skip4", "cx", "dx")} | {"readout": readout[0].T.contiguous(), "h": h1})
+    got = {"key": b["key"], "shrinkage": a["shrinkage"], "selection": b["selection"], "value": v, "readout": r, "probability": p, "logits": z}
     got |= {"h_deep": deep[0], "h": new[0]} if deep else {}
     return {name: difference(w, got[name]) for name, w in want.items()}
