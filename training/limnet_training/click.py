@@ -19,6 +19,41 @@ SHARES = {"sts": 0.24, "msd_hippocampus": 0.07, "ts_reference": 0.12, "misc": 0.
 SIZE = 128
 
 
+def neighbour_sample(pool: data.Pool, rng, pseudo: float):
+    """A slice with the mask of a near slice as previous mask, as propagation leaves it; in half of them the object has ended: truth is empty."""
+    while True:
+        scan, vox, obj, _ = pool.draw(pseudo)
+        if scan.flat:
+            continue
+        area = obj.reshape(len(obj), -1).sum(1)
+        inside = np.where(area >= 20)[0]
+        if len(inside) < 3:
+            continue
+        way = int(rng.choice([-1, 1]))
+        if rng.random() < 0.5:
+            known = int(inside[-1] if way > 0 else inside[0]) - way * int(rng.integers(0, 3))
+            ends = np.where(area > 0)[0]
+            t = int(ends[-1] if way > 0 else ends[0]) + way * int(rng.integers(1, 6))
+        else:
+            known = int(inside[rng.integers(len(inside))])
+            t = known + way * int(rng.integers(1, 6))
+        if not (0 <= t < len(obj) and 0 <= known < len(obj)) or area[known] < 20:
+            continue
+        both = obj[known] | obj[t]
+        rr, cc = np.where(both.any(1))[0], np.where(both.any(0))[0]
+        longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
+        side = min(max(longer * np.exp(rng.uniform(np.log(1.4), np.log(2.6))), 20), max(both.shape) * 1.2)
+        centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-0.1, 0.1) * side, (cc[0] + cc[-1]) / 2 + rng.uniform(-0.1, 0.1) * side)
+        matrix, scale = data.view_matrix(centre, side, SIZE, rng)
+        lo, hi = data.random_window(scan, rng)
+        image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, SIZE, scale)
+        truth = data.warp(obj[t].astype(np.float32), matrix, SIZE, scale) >= 0.5
+        previous = data.warp(obj[known].astype(np.float32), matrix, SIZE, scale)
+        if (previous >= 0.5).sum() < 20 or 0 < truth.sum() < 12 or ((previous >= 0.5) ^ truth).sum() < 12:
+            continue
+        return data.appearance(image[None], rng)[0], truth, previous
+
+
 def sample(pool: data.Pool, rng, pseudo: float):
     """One training view: image [H,W] 0..1, truth bool [H,W]."""
     while True:
@@ -71,7 +106,13 @@ def initial_clicks(truth, rng):
 
 
 class Item:
-    def __init__(self, pool, rng, pseudo, defects):
+    def __init__(self, pool, rng, pseudo, defects, neighbours):
+        if rng.random() < neighbours:
+            self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo)
+            self.smooth, self.previous, self.blank = maps.smooth(self.image), previous.astype(np.float32), rng.random() < 0.2
+            self.positive, self.negative = [], []
+            self.add(rng)
+            return
         self.image, self.truth = sample(pool, rng, pseudo)
         self.smooth = maps.smooth(self.image)
         self.previous = np.zeros((SIZE, SIZE), np.float32)
@@ -157,6 +198,7 @@ def main(argv=None):
     p.add_argument("--hours", type=float, default=1e9)
     p.add_argument("--pseudo", type=float, default=0.3, help="share of pseudo-objects among the real scans' samples")
     p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
+    p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
     p.add_argument("--val-every", type=int, default=1000)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--resume", nargs="?", const="last.pt")
@@ -179,7 +221,7 @@ def main(argv=None):
             return net(image, m).float()
 
     def one_step():
-        items = [Item(pool, rng, a.pseudo, a.defects) for _ in range(a.batch)]
+        items = [Item(pool, rng, a.pseudo, a.defects, a.neighbours) for _ in range(a.batch)]
         rounds = rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])
         trainer.net.eval()
         for _ in range(rounds):

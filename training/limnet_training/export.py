@@ -18,10 +18,10 @@ SETTINGS = {
         "size": 128,
         "diskRadius": 3,
         "geodesic": [{"weight": 20, "scale": 20}, {"weight": 80, "scale": 30}],
-        "zoom": {"expansion": 1.6, "minSide": 32, "keepOverlap": 0.5, "first": "fresh"},
+        "zoom": {"expansion": 2.0, "minSide": 32, "keepOverlap": 0.5, "first": "guess"},
     },
     "propagation": {
-        "sizes": [128, 256],
+        "sizes": [128],
         "stride": 8,
         "keyDim": 64,
         "valueDim": 128,
