@@ -99,6 +99,8 @@ class Trainer:
                 self.save_average("average.pt")
                 last_save = time.time()
             if self.step % val_every == 0 or self.step >= steps:
+                self.save()
+                self.save_average("average.pt")
                 scores = validate(self.average)
                 self.log(val=scores)
                 if scores["score"] > self.best:
