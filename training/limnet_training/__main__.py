@@ -1,9 +1,9 @@
-"""python -m limnet_training {click,propagation,quality,export,convert} …"""
+"""python -m limnet_training {click,propagation,quality,export,convert,curves} …"""
 
 import importlib
 import sys
 
-COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert"}
+COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert", "curves": "curves"}
 
 
 def main() -> None:
