@@ -21,6 +21,7 @@ from .trainer import Trainer
 from .view import box_view, extract
 
 S = SETTINGS["quality"]
+MADE = {"sts": 0.4, "msd_hippocampus": 0.12, "ts_reference": 0.15, "misc": 0.06, "brain_atlas": 0.06, "fetal_brain": 0.05, "ms_lesion": 0.02, "synthetic": 0.14}
 
 
 def slice_dice(a, b) -> float:
@@ -90,9 +91,7 @@ def make_pairs(a) -> None:
                         c = defective(truth[t], rng) if rng.random() < 0.5 else truth[t]
                     if (p ^ c).sum() < 10:
                         continue
-                    dp, dc = slice_dice(p, truth[t]), slice_dice(c, truth[t])
-                    if not truth[t].any() and p.any() and c.any():  # both wrong: fewer pixels is better
-                        dp, dc = 0.5 * c.sum() / (p.sum() + c.sum()), 0.5 * p.sum() / (p.sum() + c.sum())
+                    dp, dc = pair_scores(p, c, truth[t])
                     if abs(dp - dc) < 0.005:
                         continue
                     made = crop(volume[t], p, c)
@@ -105,6 +104,50 @@ def make_pairs(a) -> None:
     print(f"{len(crops)} pairs of {n} cases -> {a.out}")
 
 
+def made_pair(pool: data.Pool, rng):
+    """A pair without any run: masks of near slices, defective ones, the truth, now and then an empty one. As many as one likes.
+    [3, S, S] and the two Dice."""
+    while True:
+        scan, vox, obj, _ = pool.draw(0.25)
+        if scan.flat:
+            continue
+        area = obj.reshape(len(obj), -1).sum(1)
+        inside = np.where(area >= 20)[0]
+        if len(inside) < 3:
+            continue
+        t = int(rng.integers(max(0, inside[0] - 4), min(len(obj), inside[-1] + 5)))
+        near = inside[np.abs(inside - t) <= 7]
+        if len(near) == 0:
+            continue
+        masks = []
+        for _ in range(2):
+            u = rng.random()
+            m = obj[near[rng.integers(len(near))]] if u < 0.65 or area[t] < 20 else obj[t]
+            if rng.random() < 0.45:
+                m = defective(m, rng)
+            masks.append(np.zeros_like(m) if rng.random() < 0.06 else m)
+        union = masks[0] | masks[1]
+        if not union.any():
+            continue
+        view = box_view(union, S["expansion"] * rng.uniform(0.9, 1.2), S["minSide"])
+        centre = (view[0] + view[2] / 2 - 0.5, view[1] + view[2] / 2 - 0.5)
+        matrix, scale = data.view_matrix(centre, view[2], S["size"], rng)
+        p, c, truth = (data.warp(m.astype(np.float32), matrix, S["size"], scale) >= 0.5 for m in (*masks, obj[t]))
+        dp, dc = pair_scores(p, c, truth)
+        if (p ^ c).sum() < 10 or abs(dp - dc) < 0.02:
+            continue
+        lo, hi = data.random_window(scan, rng)
+        image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, S["size"], scale)
+        return np.stack([data.appearance(image[None], rng)[0], p, c]).astype(np.float32), (dp, dc)
+
+
+def pair_scores(p, c, truth) -> tuple[float, float]:
+    dp, dc = slice_dice(p, truth), slice_dice(c, truth)
+    if not truth.any() and p.any() and c.any():  # both wrong: fewer pixels is better
+        dp, dc = 0.5 * c.sum() / (p.sum() + c.sum()), 0.5 * p.sum() / (p.sum() + c.sum())
+    return float(dp), float(dc)
+
+
 def evaluate(net, crops, scores):
     """Accuracy on pairs with |dDice| > 0.02 and the mean Dice of the four ways to choose."""
     net.eval()
@@ -115,23 +158,28 @@ def evaluate(net, crops, scores):
             x[:, 0] /= 255
             p.append(torch.sigmoid(net(x))[:, 0].numpy())
     p = np.concatenate(p)
-    prev = p > 0.5
     clear = np.abs(scores[:, 0] - scores[:, 1]) > 0.02
-    acc = float((prev == (scores[:, 0] > scores[:, 1]))[clear].mean())
-    fused = np.where(prev, scores[:, 0], scores[:, 1])
-    return {"score": round(float(fused.mean()), 4), "accuracy": round(acc, 4), "current": round(float(scores[:, 1].mean()), 4),
+    acc = float(((p > 0.5) == (scores[:, 0] > scores[:, 1]))[clear].mean())
+    fused = {t: round(float(np.where(p > t, scores[:, 0], scores[:, 1]).mean()), 4) for t in (0.5, 0.6, 0.7, 0.8, 0.9)}
+    return {"score": max(fused.values()), "accuracy": round(acc, 4), "fused": fused, "current": round(float(scores[:, 1].mean()), 4),
             "previous": round(float(scores[:, 0].mean()), 4), "oracle": round(float(scores.max(1).mean()), 4)}
 
 
 def train(a) -> None:
     torch.set_num_threads(a.threads)
-    trainer = Trainer(nets.QualityLite(), a.run, a.seed, a.lr, weight_decay=1e-4)
+    net = nets.QualityLite()
+    if a.click:
+        click = nets.ClickLite()
+        click.load_state_dict(torch.load(a.click, weights_only=True))
+        net.start_from(click)
+    trainer = Trainer(net, a.run, a.seed, a.lr, warmup=50, ema=0.99, weight_decay=0.05)
     if a.resume:
         trainer.resume()
     rng = trainer.rng
-    made = np.load(a.pairs)
-    crops, scores = made["crops"], made["scores"]
+    made = [np.load(p) for p in a.pairs]
+    crops, scores = (np.concatenate([m[k] for m in made]) for k in ("crops", "scores"))
     held = np.load(a.val_pairs)
+    pool = data.Pool(data.load(a.index, "train", ("volume",)), rng, MADE, n_synthetic=60)
 
     def one_step():
         trainer.net.train()
@@ -144,6 +192,8 @@ def train(a) -> None:
             if rng.random() < 0.5:
                 x[n] = x[n, :, :, ::-1].copy()
             x[n, 0] = data.appearance(x[n, :1] / 255, rng)[0]
+        for n in range(round(a.batch * a.made)):
+            x[n], d[n] = made_pair(pool, rng)
         y = torch.from_numpy((d[:, 0] > d[:, 1]).astype(np.float32))[:, None]
         w = torch.from_numpy(np.minimum(1, np.abs(d[:, 0] - d[:, 1]) / 0.1))[:, None]
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -166,12 +216,15 @@ def main(argv=None):
     m.add_argument("--minutes", type=float, default=10)
     m.add_argument("--seed", type=int, default=1)
     t = sub.add_parser("train")
-    t.add_argument("--pairs", type=Path, required=True)
+    t.add_argument("--pairs", type=Path, nargs="+", required=True)
+    t.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
+    t.add_argument("--index", type=Path, required=True, help="scans for pairs that are made without a run")
+    t.add_argument("--made", type=float, default=0.6, help="share of such pairs")
     t.add_argument("--val-pairs", type=Path, required=True)
     t.add_argument("--run", type=Path, required=True)
     t.add_argument("--seed", type=int, default=1)
     t.add_argument("--batch", type=int, default=32)
-    t.add_argument("--lr", type=float, default=4e-4)
+    t.add_argument("--lr", type=float, default=2e-4)
     t.add_argument("--steps", type=int, default=100_000)
     t.add_argument("--finish", type=int, default=0)
     t.add_argument("--hours", type=float, default=1e9)

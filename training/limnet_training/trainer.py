@@ -23,6 +23,7 @@ class Trainer:
             p.requires_grad_(False)
         self.opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay)
         self.step, self.seconds, self.best = 0, 0.0, -1.0
+        self.finish: tuple[int, int] | None = None  # (first step, steps) of the decay that is under way
         self.rng = np.random.default_rng(seed)
         run.mkdir(parents=True, exist_ok=True)
 
@@ -34,13 +35,17 @@ class Trainer:
         self.net.load_state_dict(s["net"])
         self.average.load_state_dict(s["average"])
         self.opt.load_state_dict(s["opt"])
-        self.step, self.seconds, self.best = s["step"], s["seconds"], s["best"]
+        self.step, self.seconds, self.finish = s["step"], s["seconds"], s.get("finish")
+        record = self.run / "best.json"  # belongs to best.pt, whichever checkpoint one goes on from
+        self.best = json.loads(record.read_text())["score"] if record.exists() else s["best"]
         self.rng.bit_generator.state = s["rng"]
+        if "torch" in s:
+            torch.set_rng_state(s["torch"])
         return True
 
     def save(self, name: str = "last.pt") -> None:
         state = {"net": self.net.state_dict(), "average": self.average.state_dict(), "opt": self.opt.state_dict(), "step": self.step,
-                 "seconds": self.seconds, "best": self.best, "rng": self.rng.bit_generator.state}
+                 "seconds": self.seconds, "best": self.best, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state(), "finish": self.finish}
         temp = self.run / f"{name}.{os.getpid()}"
         torch.save(state, temp)
         temp.replace(self.run / name)
@@ -79,35 +84,41 @@ class Trainer:
 
     def loop(self, one_step, validate, steps: int, log_every=50, val_every=1000, finish: int = 0, hours: float = 1e9, stop_file: str = "stop"):
         """`finish` > 0: the next `finish` steps bring the rate to zero, then the loop ends. The state before is kept as `trunk.pt`,
-        from which a later session goes on. A file named `stop` in the run folder ends the loop after a save."""
-        if finish:
+        from which a later session goes on; a decay that was cut short is taken up where it stood. A file named `stop` in the run folder ends the loop after a save."""
+        if finish and self.finish is None:
             self.save("trunk.pt")
-        start, steps = (self.step, self.step + finish) if finish else (None, steps)
+            self.finish = (self.step, finish)
+        start = self.finish[0] if self.finish else None
+        length = self.finish[1] if self.finish else 1
+        steps = start + length if self.finish else steps
         begun, losses, last_save = time.time(), [], time.time()
-        first_seconds = self.seconds
+        first_seconds, first_step = self.seconds, self.step
         while self.step < steps and time.time() - begun < hours * 3600:
             loss, parts = one_step()
-            norm = self.update(loss, self.rate(start, max(1, finish)))
+            norm = self.update(loss, self.rate(start, length))
             self.seconds = first_seconds + time.time() - begun
             losses.append(parts)
             if self.step % log_every == 0:
                 mean = {k: round(float(np.mean([p[k] for p in losses])), 4) for k in losses[0]}
-                self.log(**mean, norm=round(norm, 3), rate=round((time.time() - begun) / max(1, self.step - (start or 0)), 3))
+                self.log(**mean, norm=round(norm, 3), rate=round((time.time() - begun) / max(1, self.step - first_step), 3))
                 losses = []
             if time.time() - last_save > 240:
                 self.save()
                 self.save_average("average.pt")
                 last_save = time.time()
             if self.step % val_every == 0 or self.step >= steps:
-                self.save()
                 self.save_average("average.pt")
                 scores = validate(self.average)
                 self.log(val=scores)
                 if scores["score"] > self.best:
                     self.best = scores["score"]
                     self.save_average("best.pt")
+                    (self.run / "best.json").write_text(json.dumps({"step": self.step, "score": self.best}))
+                self.save()
             if (self.run / stop_file).exists():
                 (self.run / stop_file).unlink()
                 break
+        if self.finish and self.step >= steps:
+            self.finish = None
         self.save()
         self.save_average("average.pt")

@@ -106,7 +106,7 @@ def test_best_is_the_moving_average_of_the_best_validation(tmp_path):
     assert t.best == 0.6 and all(torch.equal(best[k], kept[1][k]) for k in best)
     assert all(torch.equal(last[k], kept[2][k]) for k in last)
     assert [r["val"]["score"] for r in rows(tmp_path) if "val" in r] == [0.2, 0.6, 0.4]
-    assert not [p for p in tmp_path.iterdir() if p.name not in ("best.pt", "average.pt", "last.pt", "log.jsonl")]
+    assert not [p for p in tmp_path.iterdir() if p.name not in ("best.pt", "best.json", "average.pt", "last.pt", "log.jsonl")]
 
 
 def test_a_step_with_a_loss_that_is_not_finite_leaves_the_weights(tmp_path):
@@ -114,3 +114,46 @@ def test_a_step_with_a_loss_that_is_not_finite_leaves_the_weights(tmp_path):
     before = {k: v.clone() for k, v in t.net.state_dict().items()}
     t.update(t.net(torch.ones(1, 5)).sum() * float("nan"), 0.01)
     assert t.step == 1 and all(torch.equal(v, before[k]) for k, v in t.net.state_dict().items())
+
+
+def test_a_finish_that_was_cut_short_is_taken_up_and_the_trunk_stays(tmp_path):
+    train(trainer(tmp_path / "a"), 3)
+    whole = trainer(tmp_path / "a")
+    whole.resume()
+    train(whole, 10**6, finish=4)
+    train(trainer(tmp_path / "b"), 3)
+    cut = trainer(tmp_path / "b")
+    cut.resume()
+
+    def stop(_net):
+        (tmp_path / "b" / "stop").touch()
+        return {"score": 0.1}
+
+    train(cut, 10**6, stop, finish=4, val_every=5)
+    assert cut.step == 5
+    again = trainer(tmp_path / "b")
+    again.resume()
+    train(again, 10**6, finish=4)
+    assert_equal(whole, again)
+    trunk = trainer(tmp_path / "b")
+    assert trunk.resume("trunk.pt") and trunk.step == 3
+
+
+def test_going_on_from_the_trunk_does_not_replace_a_better_network(tmp_path):
+    train(trainer(tmp_path), 2)
+    t = trainer(tmp_path)
+    t.resume()
+    train(t, 10**6, lambda net: {"score": 0.8}, finish=2)
+    best = (tmp_path / "best.pt").read_bytes()
+    trunk = trainer(tmp_path)
+    trunk.resume("trunk.pt")
+    train(trunk, 4, lambda net: {"score": 0.65}, val_every=2)
+    assert (tmp_path / "best.pt").read_bytes() == best
+
+
+def test_random_numbers_of_torch_go_on_after_a_resume(tmp_path):
+    t = train(trainer(tmp_path), 2)
+    want = torch.rand(3)
+    again = trainer(tmp_path)
+    again.resume()
+    assert torch.equal(torch.rand(3), want) and t.step == again.step
