@@ -8,9 +8,11 @@ import { EngineProcess } from "../engine/client.js";
 import { modelsFolder } from "../engine/models.js";
 import type { FusionKind, LimnetSettings } from "../engine/protocol.js";
 import { type Case, CaseError, casesOfFolders, casesOfIndex } from "./cases.js";
+import { choose, draw, MaskFiles, type Picture } from "./gallery.js";
+import { pageOf, quoted } from "./html-report.js";
 import type { ProtocolName } from "./protocol.js";
-import { documentOf, summarise, tableOf } from "./report.js";
-import { type Plan, runCases, type TaskResult } from "./run.js";
+import { documentOf, type ReportDocument, summarise, tableOf } from "./report.js";
+import { type Kept, type Plan, runCases, type TaskResult } from "./run.js";
 
 interface Flags {
   images?: string;
@@ -21,6 +23,7 @@ interface Flags {
   protocol: ProtocolName;
   rounds: number;
   out?: string;
+  report?: string;
   axis: string;
   fusion: FusionKind | "all";
   memory: LimnetSettings["memory"];
@@ -56,6 +59,7 @@ export function evaluateCommand(program: Command): void {
     .addOption(new Option("--protocol <name>", "A: one click a round; B: up to five clicks a round").choices(["A", "B"]).default("A"))
     .option("--rounds <number>", "rounds for each object", whole(1), 6)
     .option("--out <file>", "also write everything as JSON")
+    .option("--report <folder>", "also write index.html there: tables, curves, pictures of the worst, the median and the best case")
     .option("--axis <name>", "slices across: auto, axial, coronal, sagittal, 0, 1 or 2", "auto")
     .addOption(new Option("--fusion <kind>", "what decides between the rounds; all: each in turn").choices(["network", "none", "oracle", "all"]).default("all"))
     .addOption(new Option("--memory <kind>", "prompts of earlier rounds stay in memory, or not").choices(["permanent", "literal"]).default("permanent"))
@@ -82,25 +86,49 @@ function lineOf(task: TaskResult): string {
   return `${task.id} (${task.label === "any" ? "object" : `label ${task.label}`}): ${scores.join("; ")}`;
 }
 
+/** Draws the chosen cases, one after the other, and writes the page. */
+async function writeReport(folder: string, document: ReportDocument, kept: ReadonlyMap<TaskResult, Kept>): Promise<void> {
+  const { fusions } = document.settings;
+  const pictures: Picture[] = [];
+  for (const choice of choose(document.tasks, fusions[0])) pictures.push(await draw(choice, kept.get(choice.task)!, fusions));
+  await writeFile(join(folder, "index.html"), pageOf(document, pictures, quoted(["limnet", ...process.argv.slice(2)])));
+}
+
+/** Makes the folder of the report before the work: whoever cannot have it should know at once. */
+async function reportFolder(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw new CaseError(`The folder ${folder} for the report cannot be made.`, { cause });
+  });
+  return resolve(folder);
+}
+
 async function evaluate(flags: Flags): Promise<void> {
   try {
     const cases = (await findCases(flags)).slice(0, flags.limit);
     const fusions: FusionKind[] = flags.fusion === "all" ? ["network", "none", "oracle"] : [flags.fusion];
     const { protocol, rounds, axis, memory, seed } = flags;
     const plan: Plan = { protocol, rounds, fusions, axis, labelValues: flags.labelValues, memory };
+    const report = flags.report === undefined ? undefined : await reportFolder(flags.report);
     const scratch = await mkdtemp(join(tmpdir(), "limnet-evaluate-"));
     const engine = new EngineProcess({ modelsDir: resolve(flags.models), threads: flags.threads, logger: silentLog });
     try {
       await engine.start();
+      const masks = new MaskFiles(scratch);
+      const kept = new Map<TaskResult, Kept>();
       let done = 0;
-      const outcome = await runCases(engine, cases, plan, scratch, (task) => console.error(`${++done} of about ${cases.length}: ${lineOf(task)}`));
+      const outcome = await runCases(engine, cases, plan, scratch, (task, files) => {
+        if (files) kept.set(task, files);
+        console.error(`${++done} of about ${cases.length}: ${lineOf(task)}`);
+      }, report === undefined ? undefined : (mask) => masks.keep(mask));
       for (const { id, reason } of outcome.skipped) console.error(`${id} was skipped: ${reason}`);
       const summary = summarise(outcome.tasks, fusions, seed);
       console.log(`Protocol ${protocol}, ${rounds} rounds, model ${outcome.model.slice(0, 12)}\n\n${tableOf(summary)}`);
+      const document = documentOf(outcome, summary, plan, { seed, threads: flags.threads ?? null });
       if (flags.out) {
         await mkdir(dirname(resolve(flags.out)), { recursive: true });
-        await writeFile(flags.out, `${JSON.stringify(documentOf(outcome, summary, plan, { seed, threads: flags.threads ?? null }), null, 1)}\n`);
+        await writeFile(flags.out, `${JSON.stringify(document, null, 1)}\n`);
       }
+      if (report !== undefined) await writeReport(report, document, kept);
       if (outcome.tasks.length === 0) process.exitCode = 1;
     } finally {
       await engine.close();

@@ -85,8 +85,21 @@ export function tableOf({ tasks, fusions, gain }: Summary): string {
   return [table(head, rows), "", `${tasks} tasks`, ...surfaces, ...difference].join("\n");
 }
 
+export interface ReportDocument {
+  readonly version: 1;
+  /** ISO time. */
+  readonly created: string;
+  /** Digest of the networks. */
+  readonly model: string;
+  readonly settings: Plan & Readonly<Record<string, unknown>>;
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string; readonly platform: string };
+  readonly summary: Summary;
+  readonly tasks: readonly TaskResult[];
+  readonly skipped: Outcome["skipped"];
+}
+
 /** The whole document for the JSON file. */
-export function documentOf(outcome: Outcome, summary: Summary, plan: Plan, settings: Record<string, unknown>): Record<string, unknown> {
+export function documentOf(outcome: Outcome, summary: Summary, plan: Plan, settings: Record<string, unknown>): ReportDocument {
   const processors = cpus();
   return {
     version: 1,

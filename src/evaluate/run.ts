@@ -58,16 +58,37 @@ export interface Outcome {
   readonly model: string;
 }
 
+/** Puts a mask away and returns the path it can be read from. */
+export type KeepMask = (mask: Uint8Array) => Promise<string>;
+
+/** What pictures of a task are made of: paths. */
+export interface Kept {
+  readonly image: string;
+  /** The outline, as KeepMask stored it. */
+  readonly truth: string;
+  /** Masks after the last round, as KeepMask stored them. */
+  readonly masks: Partial<Record<FusionKind, string>>;
+}
+
+/** Is called with every finished task; `kept` is given where masks are kept. */
+export type OnTask = (task: TaskResult, kept: Kept | undefined) => void;
+
+interface CaseOutcome {
+  readonly tasks: { readonly task: TaskResult; readonly kept: Kept | undefined }[];
+  readonly model: string;
+}
+
 /** Runs one case: all its objects. `folder` is emptied afterwards. Throws CaseError where image and label do not fit. */
-async function runCase(engine: Engine, item: Case, plan: Plan, folder: string): Promise<{ tasks: TaskResult[]; model: string }> {
+async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, keep: KeepMask | undefined): Promise<CaseOutcome> {
   const [header, label, volumeDigest] = await Promise.all([readHeader(item.image), readVolume(item.label), fileDigest(item.image)]);
   if (!sameGrid(header, label)) throw new CaseError("image and label are not on the same grid");
   const { shape, geometry } = header;
   const axis = parseAxis(plan.axis, geometry, shape);
-  const tasks: TaskResult[] = [];
+  const tasks: CaseOutcome["tasks"] = [];
   let model = "";
   for (const { value, truth } of objectsOf(label.voxels, plan.labelValues)) {
     const runs: Partial<Record<FusionKind, Run>> = {};
+    const masks: Partial<Record<FusionKind, string>> = {};
     for (const fusion of plan.fusions) {
       await mkdir(folder, { recursive: true });
       const truthPath = fusion === "oracle" ? join(folder, "truth.nii.gz") : undefined;
@@ -81,29 +102,33 @@ async function runCase(engine: Engine, item: Case, plan: Plan, folder: string): 
           rounds: rounds.map(({ mask: _, ...score }) => score),
           surface: surfaceScores(truth, mask, shape, spacing(geometry)),
         };
+        if (keep) masks[fusion] = await keep(mask);
         model = user.model;
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
     }
     const voxels = truth.reduce((sum, v) => sum + v, 0);
-    tasks.push({ id: item.id, group: item.group, label: value, shape, spacing: spacing(geometry), axis, voxels, runs });
+    const task = { id: item.id, group: item.group, label: value, shape, spacing: spacing(geometry), axis, voxels, runs };
+    tasks.push({ task, kept: keep && { image: item.image, truth: await keep(truth), masks } });
   }
   return { tasks, model };
 }
 
 /** Runs all cases, one after the other: the engine uses all cores. A case that cannot be read is skipped and named. */
 export async function runCases(
-  engine: Engine, cases: readonly Case[], plan: Plan, scratch: string, onTask: (task: TaskResult) => void = () => {},
+  engine: Engine, cases: readonly Case[], plan: Plan, scratch: string, onTask: OnTask = () => {}, keep?: KeepMask,
 ): Promise<Outcome> {
   const outcome = { tasks: [] as TaskResult[], skipped: [] as { id: string; reason: string }[], model: "" };
   for (const item of cases) {
     try {
-      const { tasks, model } = await runCase(engine, item, plan, join(scratch, "task"));
+      const { tasks, model } = await runCase(engine, item, plan, join(scratch, "task"), keep);
       if (tasks.length === 0) outcome.skipped.push({ id: item.id, reason: "the label holds no object of this value" });
       else outcome.model = model;
-      outcome.tasks.push(...tasks);
-      tasks.forEach(onTask);
+      for (const { task, kept } of tasks) {
+        outcome.tasks.push(task);
+        onTask(task, kept);
+      }
     } catch (error) {
       const unusable = error instanceof CaseError || ["bad_volume", "not_found"].includes((error as { code?: string }).code ?? "");
       if (!unusable) throw error;

@@ -58,4 +58,19 @@ describe("contactSheet", () => {
     for (let y = 0; y < empty.height; y++) for (let x = 0; x < empty.width; x++) if (empty.get(x, y).join() === "255,210,60") legend++;
     expect(bar("255,210,60")).toBe(legend + 33);
   });
+
+  it("shows only a part of the slices where a frame is given, clicks in place", () => {
+    const grey = Uint8Array.from({ length: 6000 }, (_, at) => (at % 30 === 12 && Math.floor(at / 30) % 20 === 6 ? 200 : 50));
+    const clicks = [{ slice: 4, row: 7, col: 14, positive: true }, { slice: 4, row: 0, col: 0, positive: true }];
+    const nothing = new Uint8Array(6000);
+    const canvas = contactSheet({
+      title: "", grey, truth: nothing, shape, axis: 2, slices: [4], rows: [{ caption: "", mask: nothing, clicks }], frame: { row: 5, col: 10, rows: 4, cols: 8 },
+    });
+    // 8 columns become 240 dots: 30 times enlarged, 8 dots from the left; the picture of the slice is the last thing above the gap.
+    const top = canvas.height - 8 - 120;
+    expect([canvas.get(8 + 60, top + 30), canvas.get(8 + 89, top + 59)]).toEqual([[200, 200, 200], [200, 200, 200]]);
+    expect([canvas.get(8 + 59, top + 30), canvas.get(8 + 90, top + 30)]).toEqual([[50, 50, 50], [50, 50, 50]]);
+    expect(canvas.get(8 + 4 * 30 + 15, top + 2 * 30 + 15)).toEqual([90, 190, 255]);
+    expect(canvas.get(8, top)).toEqual([50, 50, 50]);
+  });
 });
