@@ -9,7 +9,7 @@ import { type Round, runProtocol, type Task } from "../evaluate/protocol.js";
 import { table } from "../evaluate/table.js";
 import { chooseAxis } from "../imaging/geometry.js";
 import { readVolume } from "../imaging/read.js";
-import { contactSheet, type SheetRow, spreadSlices } from "./contact-sheet.js";
+import { contactSheet, type SheetRow, spreadSlices } from "../evaluate/contact-sheet.js";
 import { DemoError, getInfo, RestInteract, saveLabel } from "./rest-interact.js";
 import { startServerProcess } from "./server-process.js";
 

@@ -37,7 +37,7 @@ const settings: z.ZodType<NetworkSettings> = z.object({
     region: z.object({ expansion: z.number().min(1), minSide: whole }),
     stopAfter: whole,
   }),
-  quality: z.object({ size: whole, expansion: z.number().min(1), minSide: whole }),
+  quality: z.object({ size: whole, expansion: z.number().min(1), minSide: whole, threshold: z.number().min(0.5).max(1).default(0.5) }),
 });
 
 const graph = z.object({ file: z.string().min(1).max(200), sha256: z.string().regex(/^[0-9a-f]{64}$/) });

@@ -12,7 +12,7 @@ export const doubleSettings: NetworkSettings = {
     sizes: [32, 64], stride: 8, keyDim: 2, valueDim: 3, memoryEvery: 3, topK: 4, presenceThreshold: 0.5,
     region: { expansion: 1.75, minSide: 32 }, stopAfter: 3,
   },
-  quality: { size: 32, expansion: 1.5, minSide: 16 },
+  quality: { size: 32, expansion: 1.5, minSide: 16, threshold: 0.5 },
 };
 
 const tensor = (data: Float32Array | BigInt64Array, dims: number[]): Tensor => ({ data, dims });

@@ -27,11 +27,11 @@ SETTINGS = {
         "valueDim": 128,
         "memoryEvery": 3,
         "topK": 30,
-        "presenceThreshold": 0.5,
+        "presenceThreshold": 0.4,
         "region": {"expansion": 1.75, "minSide": 32},
         "stopAfter": 3,
     },
-    "quality": {"size": 96, "expansion": 1.5, "minSide": 32},
+    "quality": {"size": 96, "expansion": 1.5, "minSide": 32, "threshold": 0.8},
 }
 
 

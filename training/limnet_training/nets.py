@@ -216,31 +216,22 @@ class Read(nn.Module):
 class QualityLite(nn.Module):
     """pairs [B,3,S,S] (slice 0..1, previous 0/1, current 0/1) -> logit that the previous mask is the better one [B,1].
 
-    s(I, P) - s(I, C), s a score of one mask on its slice from the click network's encoder: swapping the two masks flips the sign
-    exactly. (A small encoder of both masks at once, from scratch, learned its 40 training cases and nothing of others.)"""
+    f(I, P, C) - f(I, C, P): swapping the two masks flips the sign exactly. Features are pooled where the masks differ (only in the
+    first, only in the second), where they agree, and over all, so that a thin difference is not drowned."""
 
-    def __init__(self, widths=(16, 32, 64, 128, 192), blocks=(1, 2, 2, 2)):
+    def __init__(self):
         super().__init__()
-        w = widths
-        self.stem = nn.Conv2d(2, w[0], 3, padding=1)
-        self.downs = nn.ModuleList([down(w[i], w[i + 1], blocks[i]) for i in range(4)])
-        self.norm = norm(w[4])
-        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * w[4], 64), nn.ReLU(), nn.Linear(64, 1))
-
-    @torch.no_grad()
-    def start_from(self, click: ClickLite) -> None:
-        self.stem.weight.copy_(click.stem.weight[:, :2])
-        self.stem.bias.copy_(click.stem.bias)
-        for mine, theirs in zip(self.downs, click.downs):
-            mine.load_state_dict(theirs.state_dict())
+        self.enc = nn.Sequential(down(3, 24, 0), down(24, 48, 1), down(48, 96, 2))
+        self.context, self.res, self.norm = Context(96), Res(96), norm(96)
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(4 * 96, 64), nn.ReLU(), nn.Linear(64, 1))
 
     def score(self, x):
-        x = self.stem(x)
-        for d in self.downs:
-            x = d(x)
-        y = F.relu(self.norm(x))
-        return self.head(torch.cat([y.mean((2, 3)), y.amax((2, 3))], 1))
+        y = F.relu(self.norm(self.res(self.context(self.enc(x)))))
+        p, c = F.avg_pool2d(x[:, 1:2] * 0.5 + 0.5, 8), F.avg_pool2d(x[:, 2:3] * 0.5 + 0.5, 8)
+        both = torch.minimum(p, c)
+        pooled = [(y * w).sum((2, 3)) / (w.sum((2, 3)) + 0.05) for w in (p - both, c - both, both)]
+        return self.head(torch.cat([*pooled, y.mean((2, 3))], 1))
 
     def forward(self, pairs):
-        image = (pairs[:, :1] - 0.4) / 0.25
-        return self.score(torch.cat([image, pairs[:, 1:2]], 1)) - self.score(torch.cat([image, pairs[:, 2:3]], 1))
+        x = torch.cat([(pairs[:, :1] - 0.45) / 0.225, (pairs[:, 1:] - 0.5) / 0.5], 1)
+        return self.score(x) - self.score(torch.cat([x[:, :1], x[:, 2:3], x[:, 1:2]], 1))

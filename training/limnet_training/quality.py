@@ -167,12 +167,7 @@ def evaluate(net, crops, scores):
 
 def train(a) -> None:
     torch.set_num_threads(a.threads)
-    net = nets.QualityLite()
-    if a.click:
-        click = nets.ClickLite()
-        click.load_state_dict(torch.load(a.click, weights_only=True))
-        net.start_from(click)
-    trainer = Trainer(net, a.run, a.seed, a.lr, warmup=50, ema=0.99, weight_decay=0.05)
+    trainer = Trainer(nets.QualityLite(), a.run, a.seed, a.lr, warmup=50, ema=0.99, weight_decay=0.05)
     if a.resume:
         trainer.resume()
     rng = trainer.rng
@@ -217,14 +212,13 @@ def main(argv=None):
     m.add_argument("--seed", type=int, default=1)
     t = sub.add_parser("train")
     t.add_argument("--pairs", type=Path, nargs="+", required=True)
-    t.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
     t.add_argument("--index", type=Path, required=True, help="scans for pairs that are made without a run")
     t.add_argument("--made", type=float, default=0.6, help="share of such pairs")
     t.add_argument("--val-pairs", type=Path, required=True)
     t.add_argument("--run", type=Path, required=True)
     t.add_argument("--seed", type=int, default=1)
     t.add_argument("--batch", type=int, default=32)
-    t.add_argument("--lr", type=float, default=2e-4)
+    t.add_argument("--lr", type=float, default=5e-4)
     t.add_argument("--steps", type=int, default=100_000)
     t.add_argument("--finish", type=int, default=0)
     t.add_argument("--hours", type=float, default=1e9)

@@ -63,5 +63,11 @@ export interface NetworkSettings {
     /** A direction ends after so many empty slices in a row. */
     readonly stopAfter: number;
   };
-  readonly quality: { readonly size: number; readonly expansion: number; readonly minSide: number };
+  readonly quality: {
+    readonly size: number;
+    readonly expansion: number;
+    readonly minSide: number;
+    /** The previous mask stays where its probability of being the better one is above; 0.5 is the paper's. */
+    readonly threshold: number;
+  };
 }

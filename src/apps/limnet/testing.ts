@@ -17,7 +17,7 @@ export const testSettings: NetworkSettings = {
     sizes: [32], stride: 8, keyDim: 64, valueDim: 16, memoryEvery: 5, topK: 30, presenceThreshold: 0.5,
     region: { expansion: 1.75, minSide: 32 }, stopAfter: 3,
   },
-  quality: { size: 16, expansion: 1.5, minSide: 8 },
+  quality: { size: 16, expansion: 1.5, minSide: 8, threshold: 0.5 },
 };
 
 export type Graph = (feeds: Readonly<Record<string, Tensor>>) => Record<string, Tensor>;

@@ -79,6 +79,19 @@ test("clicked slices are never judged: this round's from the current set, earlie
   expect(slices.slice(0, 2).map(({ winner }) => winner)).toEqual(["user", "user"]);
 });
 
+test("the previous mask stays only above the threshold of the settings", async () => {
+  const answer = (p: number) => fakeNetworks({ quality: ({ pairs }) => ({ previous_better: { data: new Float32Array(pairs.dims[0]).fill(p), dims: [pairs.dims[0], 1] } }) }).networks;
+  const winners = async (p: number, threshold: number) => {
+    const networks = answer(p);
+    const strict = { ...networks, run: networks.run.bind(networks), settings: { ...networks.settings, quality: { ...networks.settings.quality, threshold } } };
+    const { slices } = await fuse(strict, input(2));
+    return slices.find(({ index }) => index === 1)?.winner;
+  };
+  expect(await winners(0.7, 0.5)).toBe("previous");
+  expect(await winners(0.7, 0.8)).toBe("current");
+  expect(await winners(0.9, 0.8)).toBe("previous");
+});
+
 test("a tie keeps the current mask", async () => {
   const { networks } = fakeNetworks({ quality: ({ pairs }) => ({ previous_better: { data: new Float32Array(pairs.dims[0]).fill(0.5), dims: [pairs.dims[0], 1] } }) });
   const given = input(2);

@@ -1,6 +1,8 @@
 /**
  * Multi-round result fusion (paper 2.3, specification 3): slice by slice the better of the last fused result and the
- * current round. Equation 4, F_i = P_i where p_i > 0.5 else C_i, solves equation 1 exactly.
+ * current round. Equation 4, F_i = P_i where p_i > 0.5 else C_i, solves equation 1 exactly when p_i is all that is known. The
+ * shipped network is trained on both orders and cannot know that the newer round, which has seen more prompts, is the better one
+ * in three of four slices: its settings may ask for more than 0.5 (`quality.threshold`, chosen on val pairs).
  */
 import type { FusionKind, SliceDecision } from "../../../engine/protocol.js";
 import type { Axis, Shape } from "../../../imaging/geometry.js";
@@ -88,6 +90,7 @@ async function judge(networks: Networks, input: FuseInput, previous: Uint8Array,
   const pair = (index: number): Pair =>
     ({ slice: plane(input.grey, index), previous: plane(previous, index), current: plane(input.current, index) });
   const decisions: SliceDecision[] = [];
+  const threshold = kind === "oracle" ? 0.5 : networks.settings.quality.threshold;
   for (let start = 0; start < indices.length; start += batchSize) {
     signal?.throwIfAborted();
     const batch = indices.slice(start, start + batchSize);
@@ -96,7 +99,7 @@ async function judge(networks: Networks, input: FuseInput, previous: Uint8Array,
       : await askNetwork(networks, batch.map(pair));
     batch.forEach((index, n) => {
       const p = better[n];
-      decisions.push(p > 0.5 ? { index, winner: "previous", probability: p } : { index, winner: "current", probability: 1 - p });
+      decisions.push(p > threshold ? { index, winner: "previous", probability: p } : { index, winner: "current", probability: 1 - p });
     });
     onProgress?.(decisions.length, indices.length);
   }
