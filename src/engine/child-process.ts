@@ -33,10 +33,8 @@ const closeMs = 2000;
 function entry(): { path: string; execArgv: string[] } {
   const typescript = import.meta.url.endsWith(".ts");
   const path = fileURLToPath(new URL(typescript ? "./child.ts" : "./child.js", import.meta.url));
-  // The binding of ONNX Runtime calls Buffer() and would put a warning into every log.
-  const quiet = ["--no-deprecation"];
-  if (!typescript) return { path, execArgv: quiet };
-  return { path, execArgv: [...quiet, "--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] };
+  if (!typescript) return { path, execArgv: [] };
+  return { path, execArgv: ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] };
 }
 
 const toError = (code: string, message: string) =>

@@ -32,6 +32,10 @@ describe("slices", () => {
     expect(voxels[0]).toBe(0);
   });
 
+  test("a slice of a Buffer is plain bytes, without the deprecated Buffer()", () => {
+    expect(Object.getPrototypeOf(readSlice(Buffer.alloc(60), [3, 4, 5], 2, 0))).toBe(Uint8Array.prototype);
+  });
+
   test("an index or an array that does not fit is refused", () => {
     expect(() => readSlice(voxels, shape, 2, 5)).toThrow(RangeError);
     expect(() => readSlice(voxels, shape, 2, 0.5)).toThrow(RangeError);

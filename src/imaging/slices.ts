@@ -2,6 +2,7 @@
  * Slices of a volume. A slice across k has rows along j and columns along i; across j, rows along k and columns
  * along i; across i, rows along k and columns along j. Pixels are row-major: row * cols + col.
  */
+import { arrayOf, dtypeOf } from "./dtype.js";
 import type { Axis, Pixel, Shape, Voxel } from "./geometry.js";
 import type { Voxels } from "./volume.js";
 
@@ -40,7 +41,8 @@ export function pixelToVoxel(slice: number, pixel: Pixel, axis: Axis): Voxel {
 export function readSlice<T extends Voxels>(voxels: T, shape: Shape, axis: Axis, index: number, out?: T): T {
   const [ni, nj, nk] = shape;
   const { rows, cols } = planeShape(shape, axis);
-  const pixels = out ?? (new (voxels.constructor as new (length: number) => T)(rows * cols));
+  // Not voxels.constructor: a Buffer from zlib would ask for the deprecated Buffer().
+  const pixels = out ?? (new arrayOf[dtypeOf(voxels)](rows * cols) as T);
   check(voxels, shape, axis, index, pixels.length);
   if (axis === 2) {
     pixels.set(voxels.subarray(index * ni * nj, (index + 1) * ni * nj));
