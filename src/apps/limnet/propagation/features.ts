@@ -78,12 +78,15 @@ export class Features {
   readonly #networks: Networks;
   readonly #cache: FeatureCache;
   readonly #prefix: string;
+  readonly #gain: number;
 
-  constructor(networks: Networks, source: SliceSource, cache: FeatureCache, model = "") {
+  /** `gain`: factor on the grey values, the same for all slices (see `gainFor`). */
+  constructor(networks: Networks, source: SliceSource, cache: FeatureCache, model = "", gain = 1) {
     this.source = source;
     this.#networks = networks;
     this.#cache = cache;
-    this.#prefix = `${model}|${source.identity}`;
+    this.#gain = gain;
+    this.#prefix = `${model}|${source.identity}|${gain}`;
   }
 
   async at(index: number, region: Region): Promise<SliceFeatures> {
@@ -92,7 +95,7 @@ export class Features {
     if (known !== undefined) return known;
     const { size } = region;
     const data = extract(this.source.plane(index), region, size);
-    for (let i = 0; i < data.length; i++) data[i] /= 255;
+    for (let i = 0; i < data.length; i++) data[i] = Math.min(1, (data[i] * this.#gain) / 255);
     const image: Tensor = { data, dims: [1, 1, size, size] };
     const { f8, key, shrinkage, selection } = await this.#networks.run("key", { image });
     const features = { image, f8, key, shrinkage, selection };

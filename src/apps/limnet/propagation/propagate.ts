@@ -9,6 +9,7 @@ import { type FeatureCache, Features, type SliceSource } from "./features.js";
 import { Gathering } from "./gathering.js";
 import { type Gaps, planRuns, type Prompt, type Run, resumed } from "./plan.js";
 import { hasMask, maskFrom, quantise, type StoredPlane } from "./plane.js";
+import { gainFor } from "./gain.js";
 import { regionAround } from "./region.js";
 
 export interface PropagateInput {
@@ -99,9 +100,9 @@ function prepareField(input: PropagateInput, prompts: ReadonlyMap<number, Stored
   const { networks, source, cache, model, clicked } = input;
   const { rows, cols } = source;
   const check = () => checkCancel(input.signal);
-  const features = new Features(networks, source, cache, model);
   const boxes = [...prompts.values()].map((data) => (data === null ? null : boxAbove({ data, rows, cols }, maskFrom - 1)));
   const region = regionAround(boxes.reduce(union, null), source, networks.settings.propagation);
+  const features = new Features(networks, source, cache, model, gainFor(source, region, prompts));
   return {
     networks, features, prompts, region, check,
     permanent: new PermanentBlock({ networks, features, prompts, clicked, check }),
