@@ -1,6 +1,6 @@
 """The `lite` networks. Group norm throughout (batch norm has no chance at our batch sizes).
 
-They leave the paper's layout where training-time comparisons showed a gain; models/README.md says where:
+They leave the paper's layout where training-time comparisons showed a gain; models/lite.md says where:
 one grey channel, geodesic maps of the clicks, memory at stride 8, the neighbour's mask (and geodesic maps of its core and
 of its far outside) instead of a sensory state, and a presence output that says whether the object is in a slice at all.
 """
