@@ -93,6 +93,30 @@ function canMakeVenv(python) {
   return spawnSync(python, ["-c", "import venv, ensurepip"], { stdio: "ignore" }).status === 0;
 }
 
+/** Debian packages, installed if any of them is missing. */
+function debian(names, remedy) {
+  const missing = names.filter((name) => spawnSync("dpkg-query", ["-W", "-f=${Status}", name], { encoding: "utf8" }).stdout !== "install ok installed");
+  if (missing.length === 0) return;
+  say(`installing ${missing.join(", ")} (apt-get)`);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  // Policy 101: the services are started by the tests themselves, on free ports, and stop with them.
+  const policy = "/usr/sbin/policy-rc.d";
+  const own = !existsSync(policy);
+  if (own) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    run("apt-get", ["update", "-q"], remedy, env);
+    run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], remedy, env);
+  } finally {
+    if (own) rmSync(policy, { force: true });
+  }
+}
+
+/** The real programs that the tests talk to (scripts/judges/packages.txt, one Debian package a line, # starts a comment). */
+function programs() {
+  const list = readFileSync(inRoot("scripts", "judges", "packages.txt"), "utf8").split("\n").map((line) => line.replace(/#.*/, "").trim()).filter(Boolean);
+  debian(list, "Install the packages named above by hand and run the command again.");
+}
+
 function judges() {
   const requirements = "scripts/judges/requirements.txt";
   if (!existsSync(inRoot(requirements))) return say(`no ${requirements}: no Python judges`);
@@ -100,13 +124,7 @@ function judges() {
   const folder = inRoot(".cache", "judges");
   const file = join(folder, ".requirements");
   if (stamp(file) === wanted) return;
-  if (!canMakeVenv("python3")) {
-    say("installing python3-venv and python3-pip (apt-get)");
-    const env = { DEBIAN_FRONTEND: "noninteractive" };
-    const remedy = "Install Python 3 with venv and pip by hand and run the command again.";
-    run("apt-get", ["update", "-q"], remedy, env);
-    run("apt-get", ["install", "-y", "-q", "python3", "python3-venv", "python3-pip"], remedy, env);
-  }
+  if (!canMakeVenv("python3")) debian(["python3", "python3-venv", "python3-pip"], "Install Python 3 with venv and pip by hand and run the command again.");
   say("making a Python environment for the judges of the tests in .cache/judges");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(dirname(folder), { recursive: true });
@@ -120,4 +138,7 @@ checkNode();
 packages();
 const testing = process.argv.includes("--test");
 build(testing);
-if (testing) judges();
+if (testing) {
+  programs();
+  judges();
+}
