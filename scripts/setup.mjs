@@ -101,14 +101,12 @@ function debian(names, remedy) {
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   // Policy 101: the services are started by the tests themselves, on free ports, and stop with them.
   const policy = "/usr/sbin/policy-rc.d";
-  const own = !existsSync(policy);
-  if (own) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-  try {
-    run("apt-get", ["update", "-q"], remedy, env);
-    run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], remedy, env);
-  } finally {
-    if (own) rmSync(policy, { force: true });
+  if (!existsSync(policy)) {
+    writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+    process.once("exit", () => rmSync(policy, { force: true }));
   }
+  run("apt-get", ["update", "-q"], remedy, env);
+  run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], remedy, env);
 }
 
 /** The real programs that the tests talk to (scripts/judges/packages.txt, one Debian package a line, # starts a comment). */
