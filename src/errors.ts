@@ -15,7 +15,10 @@ export const catalogue = {
   unsupported_output: 422,
   sessions_off: 406,
   not_implemented: 501,
+  superseded: 409,
   busy: 503,
+  queue_gone: 503,
+  closing: 503,
   engine_died: 503,
   engine_timeout: 504,
   engine_cancelled: 499,
@@ -31,10 +34,14 @@ export class LimnetError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  /** Seconds after which it is worth trying again, where that is known. */
+  readonly retryAfter?: number;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { retryAfter?: number }) {
     super(message, options);
     this.name = "LimnetError";
     this.code = code;
     this.status = catalogue[code];
+    this.retryAfter = options?.retryAfter ?? (this.status === 503 ? 5 : undefined);
   }
 }

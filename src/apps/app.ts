@@ -1,5 +1,6 @@
 /** What an app is: the interface that the server's routes speak to. */
 import type { Datastore, Info } from "../datastore/datastore.js";
+import type { Urgency } from "../jobs/jobs.js";
 
 /** `params` of the request after JSON parsing: free-form, as MONAI Label clients send it. */
 export type Params = Record<string, unknown>;
@@ -20,6 +21,16 @@ export interface InferRequest {
   readonly user: string;
 }
 
+export interface InferOptions {
+  readonly signal: AbortSignal;
+  /** Folder for the result file. */
+  readonly tempDir: string;
+  /** Default: as pressing as the model is; "batch" for work that nobody sits in front of. */
+  readonly urgency?: Urgency;
+  /** For logs. */
+  readonly requestId?: string;
+}
+
 export interface InferResult {
   /** Result file in the wanted container, to be deleted after the answer; null for JSON only. */
   readonly file: { readonly path: string; readonly ext: string } | null;
@@ -33,7 +44,7 @@ export interface InferTask {
   readonly description: string;
   config(): Record<string, unknown>;
   /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */
-  run(request: InferRequest, options: { signal: AbortSignal; tempDir: string }): Promise<InferResult>;
+  run(request: InferRequest, options: InferOptions): Promise<InferResult>;
 }
 
 export interface Strategy {

@@ -8,9 +8,9 @@ import type { Log } from "../datastore/log.js";
 import { EngineProcess } from "../engine/client.js";
 import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
-import type { JobQueue } from "../jobs/jobs.js";
 import type { App } from "./app.js";
 import { LimnetApp } from "./limnet/app.js";
+import type { SegmentQueue } from "./limnet/object.js";
 import { kinds } from "./limnet/task.js";
 
 const appSchema = z.strictObject({
@@ -45,8 +45,8 @@ export interface LoadOptions {
   readonly logger: Log;
   /** Default: an engine process of its own. */
   readonly engine?: Engine;
-  /** Default: one job at a time. */
-  readonly queue?: JobQueue;
+  /** Given the digest of the networks, makes the queue to engines elsewhere; default: an engine and a queue of this process. */
+  readonly queue?: (model: string) => SegmentQueue;
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
@@ -54,9 +54,10 @@ export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }:
   const { name, description, labels } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, stateDir, queue, fusion, memory, models };
+  const options = { name: `${name} (${version})`, description, version, labels, stateDir, fusion, memory, models };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest } = await openModel(modelsDir);
+  if (queue) return new LimnetApp({ ...options, queue: queue(digest), modelDigest: digest });
   return new LimnetApp({ ...options, engine: new EngineProcess({ modelsDir, threads, logger }), modelDigest: digest });
 }
 

@@ -25,7 +25,7 @@ interface Task {
 }
 
 const cancelled = () => new LimnetError("engine_cancelled", "The job was cancelled before it was done.");
-const closed = () => new LimnetError("engine_cancelled", "The server is closing. Send the clicks again when it is back.");
+const closed = () => new LimnetError("closing", "The server is closing. Send the clicks again when it is back: finished rounds are kept.");
 
 export class EngineProcess implements Engine {
   readonly #options: EngineOptions;

@@ -88,6 +88,7 @@ export function errorHandler(log: Log): ErrorRequestHandler {
       return;
     }
     for (const name of ["Content-Length", "Content-Disposition", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges"]) res.removeHeader(name);
+    if (error instanceof LimnetError && error.retryAfter !== undefined) res.setHeader("Retry-After", String(error.retryAfter));
     if (!req.complete) req.resume();
     res.status(status).json({ detail });
   };

@@ -1,11 +1,13 @@
 /** LIM-Net as an app of the server: its models, its strategies, its engine. */
 import { mkdir } from "node:fs/promises";
-import type { Engine, FusionKind, LimnetSettings } from "../../engine/protocol.js";
+import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LocalQueue } from "../../jobs/local.js";
-import type { JobQueue } from "../../jobs/jobs.js";
+import { LimnetError } from "../../errors.js";
+import type { RunOptions } from "../../jobs/jobs.js";
 import type { App, InferTask, Strategy } from "../app.js";
 import { firstStrategy, randomStrategy } from "../strategies.js";
 import { KeyedLock } from "./lock.js";
+import type { SegmentQueue } from "./object.js";
 import { kinds, LimnetTask } from "./task.js";
 
 export interface LimnetAppOptions {
@@ -14,11 +16,12 @@ export interface LimnetAppOptions {
   readonly version: string;
   /** Names that clients offer; any other name may be clicked too. */
   readonly labels: readonly string[];
-  readonly engine: Engine;
+  /** Runs the jobs; not needed where a queue is given that has engines elsewhere. */
+  readonly engine?: Engine;
   /** Folder of the journals; made when missing. */
   readonly stateDir: string;
-  /** Default: one job at a time. Closed with the app where the app made it. */
-  readonly queue?: JobQueue;
+  /** Default: one in this process, in front of the engine. Closed with the app. */
+  readonly queue?: SegmentQueue;
   /** Digest of the networks of the engine, where it is known: results of others are computed again. */
   readonly modelDigest?: string;
   /** Default "network". */
@@ -37,18 +40,18 @@ export class LimnetApp implements App {
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly #options: LimnetAppOptions;
-  readonly #queue: JobQueue;
+  readonly #queue: SegmentQueue;
 
   constructor(options: LimnetAppOptions) {
     const { name, description, version, labels, engine, stateDir, modelDigest } = options;
     this.#options = options;
-    this.#queue = options.queue ?? new LocalQueue();
+    this.#queue = options.queue ?? new LocalQueue((job, run) => segmentOn(engine, job, run));
     this.name = name;
     this.description = description;
     this.version = version;
     this.labels = labels;
     const context = {
-      workshop: { engine, queue: this.#queue, modelDigest },
+      workshop: { queue: this.#queue, modelDigest },
       stateDir, labels, lock: new KeyedLock(),
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
     };
@@ -59,11 +62,16 @@ export class LimnetApp implements App {
 
   async start(): Promise<void> {
     await mkdir(this.#options.stateDir, { recursive: true, mode: 0o700 });
-    await this.#options.engine.start();
+    await this.#options.engine?.start();
   }
 
   async close(): Promise<void> {
-    if (this.#options.queue === undefined) await this.#queue.close();
-    await this.#options.engine.close();
+    await this.#queue.close();
+    await this.#options.engine?.close();
   }
+}
+
+function segmentOn(engine: Engine | undefined, job: SegmentJob, options: RunOptions<Progress>): Promise<SegmentResult> {
+  if (engine === undefined) throw new LimnetError("queue_gone", "This server has no engine and no queue to one.");
+  return engine.segment(job, options);
 }

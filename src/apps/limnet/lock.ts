@@ -1,39 +1,81 @@
-/** One at a time per key, in the order of arrival. */
+/** One at a time per key, in the order of arrival; a newer request takes the place of those that still wait. */
 import { LimnetError } from "../../errors.js";
+
+export interface Turn {
+  readonly signal: AbortSignal;
+  /**
+   * What is asked for, where a newer wish makes an older one pointless: the clicks of a request. A request with another wish takes the
+   * place of those that came before and have not begun; the same wish twice is answered twice. Absent: never replaced, replaces nobody.
+   */
+  readonly wish?: string;
+}
+
+interface Place {
+  readonly wish: string | undefined;
+  readonly giveWay: AbortController;
+}
 
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
+  /** Who waits or works, by key. */
+  readonly #places = new Map<string, Set<Place>>();
 
-  /** Runs `work` after all earlier work of the key. Throws LimnetError engine_cancelled where the signal came first. */
-  async run<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(key) ?? Promise.resolve();
+  /**
+   * Runs `work` after all earlier work of the key. Its argument is aborted when a newer request has come, for the case that the work
+   * itself waits somewhere. Throws LimnetError engine_cancelled where the signal came first, superseded where a newer request did.
+   */
+  async run<T>(key: string, { signal, wish }: Turn, work: (giveWay: AbortSignal) => Promise<T>): Promise<T> {
+    const earlier = this.#tails.get(key);
+    const before = earlier ?? Promise.resolve();
     let done = () => {};
     const mine = new Promise<void>((resolve) => {
       done = resolve;
     });
     const tail = before.then(() => mine);
     this.#tails.set(key, tail);
+    const place: Place = { wish, giveWay: new AbortController() };
+    this.#replace(key, wish);
+    const places = this.#places.get(key) ?? new Set();
+    this.#places.set(key, places.add(place));
     try {
-      await waitFor(before, signal);
-      return await work();
+      if (earlier || signal.aborted) await waitFor(before, signal, place.giveWay.signal);
+      return await work(place.giveWay.signal);
     } finally {
+      places.delete(place);
+      if (places.size === 0) this.#places.delete(key);
       done();
       void tail.then(() => {
         if (this.#tails.get(key) === tail) this.#tails.delete(key);
       });
     }
   }
+
+  #replace(key: string, wish: string | undefined): void {
+    if (wish === undefined) return;
+    for (const older of this.#places.get(key) ?? []) {
+      if (older.wish !== undefined && older.wish !== wish) older.giveWay.abort(superseded());
+    }
+  }
 }
 
-/** Waits; rejects as soon as the signal says so. */
-function waitFor(before: Promise<void>, signal: AbortSignal): Promise<void> {
+function superseded(): LimnetError {
+  return new LimnetError("superseded", "A newer request for the same image and label took the place of this one before its turn came. Its answer holds all clicks that it sent.");
+}
+
+/** Waits; rejects as soon as one of the signals says so. */
+function waitFor(before: Promise<void>, signal: AbortSignal, giveWay: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(new LimnetError("engine_cancelled", "The request was cancelled before its turn came."));
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    void before.then(() => {
+    const stop = () => settle(() => reject(new LimnetError("engine_cancelled", "The request was cancelled before its turn came.")));
+    const replaced = () => settle(() => reject(giveWay.reason));
+    const settle = (how: () => void) => {
       signal.removeEventListener("abort", stop);
-      resolve();
-    });
+      giveWay.removeEventListener("abort", replaced);
+      how();
+    };
+    if (signal.aborted) return stop();
+    if (giveWay.aborted) return replaced();
+    signal.addEventListener("abort", stop, { once: true });
+    giveWay.addEventListener("abort", replaced, { once: true });
+    void before.then(() => settle(resolve));
   });
 }

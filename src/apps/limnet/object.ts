@@ -2,12 +2,12 @@
  * One object of one user: brings its journal up to the clicks of a request. Requests come one after the other (task.ts).
  * A failure of the engine changes nothing of what clients see.
  */
-import type { Engine, LimnetSettings, RoundRequest, SegmentJob, SegmentResult } from "../../engine/protocol.js";
+import type { LimnetSettings, Progress, RoundRequest, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import type { Axis } from "../../imaging/geometry.js";
 import { voxelToPixel } from "../../imaging/slices.js";
-import type { JobQueue } from "../../jobs/jobs.js";
+import type { JobOptions, JobQueue } from "../../jobs/jobs.js";
 import type { ImageSource } from "../app.js";
 import type { Journal } from "./journal.js";
 import type { Click, ClickLists } from "./rounds/clicks.js";
@@ -20,6 +20,8 @@ export interface ObjectJob {
   readonly settings: LimnetSettings;
   readonly lists: ClickLists;
   readonly user: string;
+  /** What the queue is told of each round (jobs.ts): how pressing it is, who is told of its progress, what takes its place. */
+  readonly place?: Pick<JobOptions<Progress>, "urgency" | "giveWay" | "onPlace" | "onProgress" | "requestId">;
 }
 
 export interface ObjectState {
@@ -32,9 +34,11 @@ export interface ObjectState {
   readonly engineSeconds: number;
 }
 
+/** The way to an engine, wherever it is. */
+export type SegmentQueue = JobQueue<SegmentJob, SegmentResult, Progress>;
+
 export interface Workshop {
-  readonly engine: Engine;
-  readonly queue: JobQueue;
+  readonly queue: SegmentQueue;
   /** Digest of the networks that the engine runs, where it is known beforehand: results of others are not used. */
   readonly modelDigest?: string;
 }
@@ -93,7 +97,7 @@ async function planFrom(journal: Journal, history: History, job: ObjectJob, mode
 
 /** Runs round `n` of a plan from the state before it; once more when the engine died on the way. */
 async function runRound(
-  { engine, queue }: Workshop, journal: Journal, job: ObjectJob, { rounds, keys }: RoundPlan, n: number, signal: AbortSignal,
+  { queue }: Workshop, journal: Journal, job: ObjectJob, { rounds, keys }: RoundPlan, n: number, signal: AbortSignal,
 ): Promise<SegmentResult> {
   const requests = rounds.slice(0, n + 1).map((round) => toRequest(round, job.axis));
   const segmentJob: SegmentJob = {
@@ -105,7 +109,7 @@ async function runRound(
     outputs: [journal.statePath(keys[n])],
     settings: job.settings,
   };
-  const once = () => queue.run((running) => engine.segment(segmentJob, { signal: running }), { signal, key: job.user });
+  const once = () => queue.run(segmentJob, { ...job.place, signal, key: job.user, about: job.image.digest });
   try {
     return await once();
   } catch (error) {

@@ -6,7 +6,7 @@ import type { FusionKind, LimnetSettings } from "../../engine/protocol.js";
 import type { Axis, Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import { readHeader } from "../../imaging/read.js";
-import type { InferRequest, InferResult, InferTask, Params } from "../app.js";
+import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { Journal, objectFolder } from "./journal.js";
 import type { KeyedLock } from "./lock.js";
 import { advance, type Workshop } from "./object.js";
@@ -59,14 +59,16 @@ export class LimnetTask implements InferTask {
   }
 
   /** Requests that speak of the same object run one after the other, in the order in which they came. */
-  async run(request: InferRequest, options: { signal: AbortSignal; tempDir: string }): Promise<InferResult> {
+  async run(request: InferRequest, options: InferOptions): Promise<InferResult> {
     const wanted = parseMaskRequest(request.params, request.image.ext);
     const object = JSON.stringify([this.#name, request.image.digest, request.user, wanted.label]);
-    return this.#context.lock.run(object, options.signal, () => this.#answer(request, wanted, options));
+    const { foreground, background, slice, axis } = request.params;
+    const wish = JSON.stringify([foreground, background, slice, axis]);
+    return this.#context.lock.run(object, { signal: options.signal, wish }, (giveWay) => this.#answer(request, wanted, options, giveWay));
   }
 
   async #answer(
-    { image, params, user }: InferRequest, wanted: MaskRequest, { signal, tempDir }: { signal: AbortSignal; tempDir: string },
+    { image, params, user }: InferRequest, wanted: MaskRequest, { signal, tempDir, urgency, requestId }: InferOptions, giveWay: AbortSignal,
   ): Promise<InferResult> {
     const { workshop, stateDir, fusion, memory } = this.#context;
     const start = performance.now();
@@ -76,7 +78,8 @@ export class LimnetTask implements InferTask {
     const lists = this.#clicks(params, axis, shape);
     const settings: LimnetSettings = { fusion, memory, propagate: this.dimension === 3, window: wanted.window };
     const folder = objectFolder(stateDir, { image: image.digest, user, label: wanted.label, model: this.#name, axis, settings });
-    const state = await advance(workshop, new Journal(folder), { image, axis, settings, lists, user }, signal);
+    const place = { giveWay, requestId, urgency: urgency ?? (this.dimension === 2 ? "glance" : "round") } as const;
+    const state = await advance(workshop, new Journal(folder), { image, axis, settings, lists, user, place }, signal);
     const advanced = performance.now();
     const mask = await readMask(state.fusedPath, shape);
     const read = performance.now();

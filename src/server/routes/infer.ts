@@ -81,12 +81,14 @@ async function findImage({ query, context: { datastore, sessions } }: InferCall,
   throw new LimnetError("bad_request", "No image is given. Name one of the datastore with ?image=ID, or send a volume as form part `file`.");
 }
 
-async function run(task: InferTask, image: ImageSource, params: Params, { signal, scratch, context }: InferCall): Promise<InferResult> {
+async function run(task: InferTask, image: ImageSource, params: Params, { signal, scratch, context, res }: InferCall): Promise<InferResult> {
   const deadline = AbortSignal.timeout(context.config.inferTimeout * 1000);
   // Who is nobody shares the work of nobody; with a client_id the rounds of two people stay apart.
   const user = typeof params.client_id === "string" ? params.client_id.slice(0, 200) : "";
   try {
-    return await task.run({ image, params, user }, { signal: AbortSignal.any([signal, deadline]), tempDir: await scratch.folder() });
+    return await task.run({ image, params, user }, {
+      signal: AbortSignal.any([signal, deadline]), tempDir: await scratch.folder(), requestId: res.locals.requestId,
+    });
   } catch (error) {
     if (deadline.aborted && !signal.aborted) {
       throw new LimnetError("engine_timeout", `No answer within ${context.config.inferTimeout} s (MONAI_LABEL_INFER_TIMEOUT). Try again: finished rounds are kept.`, { cause: error });
