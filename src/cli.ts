@@ -1,6 +1,7 @@
 /** The command line: one file per command, each in the room that it belongs to. */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { tokenCommand } from "./server/auth/command.js";
 import { startServerCommand } from "./server/command.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -11,6 +12,7 @@ const program = new Command("limnet")
   .showHelpAfterError("(add --help for what is possible)");
 
 startServerCommand(program);
+tokenCommand(program);
 // Rooms that the server does not need are opened only when they are asked for.
 await optional("evaluate", async () => (await import("./evaluate/command.js")).evaluateCommand(program));
 await optional("demo", async () => (await import("./demo/command.js")).demoCommand(program));

@@ -10,6 +10,9 @@ export const catalogue = {
   bad_label_name: 422,
   bad_identifier: 422,
   bad_request: 400,
+  not_authenticated: 401,
+  not_allowed: 403,
+  too_many: 429,
   bad_volume: 422,
   too_large: 413,
   unsupported_output: 422,
@@ -19,6 +22,7 @@ export const catalogue = {
   busy: 503,
   queue_gone: 503,
   closing: 503,
+  login_unavailable: 503,
   engine_died: 503,
   engine_timeout: 504,
   engine_cancelled: 499,
@@ -33,7 +37,6 @@ export type ErrorCode = keyof typeof catalogue;
 export class LimnetError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
-
   /** Seconds after which it is worth trying again, where that is known. */
   readonly retryAfter?: number;
 

@@ -6,6 +6,7 @@ import express, { type Express } from "express";
 import type { App } from "../apps/app.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
+import { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
 import { clearScratch, type ServerContext, scratchRoot } from "./context.js";
 import { docsRouter } from "./docs.js";
@@ -14,6 +15,7 @@ import { errorHandler, notFound } from "./errors.js";
 import { crossOrigin, parseQuery, requestLog, securityHeaders } from "./middleware.js";
 import { describeApi } from "./openapi.js";
 import { activeLearningRoutes } from "./routes/activelearning.js";
+import { authRoutes, loginTag } from "./routes/auth.js";
 import { datastoreRoutes } from "./routes/datastore.js";
 import { healthRoutes } from "./routes/health.js";
 import { imageRoutes } from "./routes/images.js";
@@ -43,6 +45,7 @@ export interface LimnetServer {
 /** All routes, one group per resource of the protocol. */
 export function allEndpoints(): Endpoint[] {
   return [
+    ...authRoutes(),
     ...infoRoutes(),
     ...inferRoutes(),
     ...activeLearningRoutes(),
@@ -59,8 +62,9 @@ export function allEndpoints(): Endpoint[] {
 export function createServer({ app, datastore, config, logger }: ServerParts): LimnetServer {
   const stop = new AbortController();
   const sessions = new SessionStore(join(config.state, "sessions"), config.sessionExpiry, logger);
-  const context: ServerContext = { app, datastore, config, log: logger, sessions, closing: stop.signal };
-  const endpoints = allEndpoints();
+  const auth = new Authenticator(config, logger, stop.signal);
+  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, closing: stop.signal };
+  const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();
   http.disable("x-powered-by");
@@ -72,7 +76,7 @@ export function createServer({ app, datastore, config, logger }: ServerParts): L
   const api = express.Router();
   mount(api, endpoints, context);
   http.use(config.prefix || "/", api);
-  http.use(docsRouter(describeApi(endpoints, { version: app.version, prefix: config.prefix })));
+  http.use(docsRouter(describeApi(endpoints, { version: app.version, prefix: config.prefix, auth: config.auth })));
   http.use(notFound);
   http.use(errorHandler(logger));
 

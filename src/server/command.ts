@@ -12,6 +12,9 @@ interface Flags {
   conf?: string[];
   verbose?: string;
   insecure?: boolean;
+  auth?: boolean;
+  tokens?: string;
+  authRealm?: string;
   state?: string;
 }
 
@@ -27,7 +30,10 @@ export function startServerCommand(program: Command): void {
     .option("-c, --conf <key value...>", "a setting of the app; may be given several times")
     .option("-v, --verbose <level>", "what is logged on standard error: DEBUG, INFO, WARNING or ERROR (default: INFO)")
     .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet)")
-    .option("--insecure", "allow an address that other machines can reach, though there is no login yet")
+    .option("--auth", "ask for a login: tokens of `limnet token add`, and the identity provider of --auth-realm")
+    .option("--tokens <file>", "file of the tokens (default: where `limnet token` keeps them)")
+    .option("--auth-realm <address>", "OpenID Connect realm that users come from, such as https://sso.example/realms/imaging")
+    .option("--insecure", "allow an address that other machines can reach without a login")
     .addHelpText("after", `
 Example:
   limnet start_server --app sample-apps/radiology --studies ~/scans --port 8000
@@ -60,7 +66,9 @@ function settings(flags: Flags): Config {
     throw new ConfigError("--studies is an address: DICOMweb archives are not supported yet, they come with a later version. Name a folder.");
   }
   const { conf, ...rest } = flags;
-  return loadConfig({ ...rest, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+  // Who says where users come from wants them to log in.
+  const auth = flags.auth ?? (flags.tokens !== undefined || flags.authRealm !== undefined ? true : undefined);
+  return loadConfig({ ...rest, auth, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
 }
 
 function pairs(words: readonly string[]): Record<string, string> {

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { authEnvironment, authShape } from "./auth/settings.js";
 
 const flag = (value: unknown) => (typeof value === "string" ? /^(true|1|yes|on|t|y)$/i.test(value) : value);
 const json = (value: unknown) => (typeof value === "string" ? (value.trim() === "" ? undefined : JSON.parse(value)) : value);
@@ -28,6 +29,7 @@ const schema = z.object({
   maxUploadBytes: bytes.default(4 * 1024 ** 3),
   maxFieldBytes: bytes.default(16 * 1024 ** 2),
   maxParts: z.coerce.number().int().positive().default(64),
+  ...authShape,
 });
 
 export type Config = Readonly<z.infer<typeof schema> & { state: string }>;
@@ -51,6 +53,7 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   maxUploadBytes: ["LIMNET_MAX_UPLOAD_BYTES"],
   maxFieldBytes: ["LIMNET_MAX_FIELD_BYTES"],
   maxParts: ["LIMNET_MAX_PARTS"],
+  ...authEnvironment,
 };
 
 /** A setting that cannot be used; the message names it. */
@@ -85,9 +88,10 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
-function checkHost({ host, insecure }: { host: string; insecure: boolean }): void {
-  if (isLoopback(host) || insecure) return;
+function checkHost({ host, insecure, auth }: { host: string; insecure: boolean; auth: boolean }): void {
+  if (isLoopback(host) || insecure || auth) return;
   throw new ConfigError(
-    `Refusing to listen on ${host}: there is no login yet, so everyone who reaches that address could read the scans. ` +
-    "Leave out --host to serve this machine only, or add --insecure if the network is trusted.");
+    `Refusing to listen on ${host} without a login: everyone who reaches that address could read the scans. ` +
+    "Make a token with `limnet token add NAME --role annotator` and add --auth, or leave out --host to serve this machine only, " +
+    "or add --insecure if everyone in the network may see and change everything.");
 }

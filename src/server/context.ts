@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { App } from "../apps/app.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
+import type { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
 import type { SessionStore } from "./sessions.js";
 
@@ -13,6 +14,7 @@ export interface ServerContext {
   readonly config: Config;
   readonly log: Log;
   readonly sessions: SessionStore;
+  readonly auth: Authenticator;
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
 }

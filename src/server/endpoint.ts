@@ -1,6 +1,7 @@
 /** A route and its description are one object: what runs and what /openapi.json says cannot differ. */
 import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
+import type { Access, User } from "./auth/roles.js";
 import { Scratch, type ServerContext, scratchRoot } from "./context.js";
 import { ValidationError } from "./errors.js";
 
@@ -16,6 +17,8 @@ export interface Call<Path, Query> {
   readonly req: Request;
   readonly res: Response;
   readonly context: ServerContext;
+  /** Who asks; the stand-in `nobody` where no login is asked for. */
+  readonly user: User;
   /** Aborted when the client hangs up or the server stops. */
   readonly signal: AbortSignal;
   readonly scratch: Scratch;
@@ -27,6 +30,10 @@ export interface Endpoint<Path = unknown, Query = unknown> {
   readonly path: string;
   readonly summary: string;
   readonly tag: string;
+  /** The role that it takes to call this (protocol 1.3); "user" where nothing is said. */
+  readonly role?: Access;
+  /** Query parameter with the id of an image that a download grant may stand for (auth/grants.ts). */
+  readonly grant?: string;
   readonly pathSchema?: z.ZodObject;
   readonly querySchema?: z.ZodObject;
   /** Content type and schema of the request body. */
@@ -48,6 +55,11 @@ export function endpoint<P extends z.ZodObject | undefined = undefined, Q extend
   },
 ): Endpoint {
   return description as unknown as Endpoint;
+}
+
+/** What it takes to call an endpoint: one that says nothing is not for everyone. */
+export function accessOf(one: Endpoint): Access {
+  return one.role ?? "user";
 }
 
 /** "/infer/{model}" as Express writes it. */
@@ -79,10 +91,13 @@ function handler(one: Endpoint, context: ServerContext): RequestHandler {
     });
     const scratch = new Scratch(scratchRoot(context.config));
     try {
+      // Before anything else of the request is looked at.
+      const user = await context.auth.admit(req, accessOf(one), one.grant && String(req.query[one.grant] ?? ""));
+      res.locals.user = user.id;
       const reply = await one.handle({
         path: parse("path", one.pathSchema, req.params),
         query: parse("query", one.querySchema, req.query),
-        req, res, context, scratch,
+        req, res, context, scratch, user,
         signal: AbortSignal.any([gone.signal, context.closing]),
       });
       if (reply !== undefined) res.status(200).json(reply);

@@ -88,8 +88,9 @@ export function errorHandler(log: Log): ErrorRequestHandler {
       return;
     }
     for (const name of ["Content-Length", "Content-Disposition", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges"]) res.removeHeader(name);
-    if (error instanceof LimnetError && error.retryAfter !== undefined) res.setHeader("Retry-After", String(error.retryAfter));
+    if (error instanceof LimnetError && error.retryAfter !== undefined) res.setHeader("Retry-After", String(Math.max(1, Math.ceil(error.retryAfter))));
     if (!req.complete) req.resume();
+    if (status === 401) res.setHeader("WWW-Authenticate", "Bearer");
     res.status(status).json({ detail });
   };
 }

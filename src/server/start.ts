@@ -6,6 +6,7 @@ import { loadApp } from "../apps/load.js";
 import { FolderDatastore } from "../datastore/folder.js";
 import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
+import { defaultTokenFile, readTokens } from "./auth/tokens.js";
 import { type Config, ConfigError } from "./config.js";
 import { createLogger } from "./logger.js";
 
@@ -23,6 +24,7 @@ export type AppLoader = typeof loadApp;
 /** Starts everything; what was started is stopped again where a later step fails. */
 export async function startServer(config: Config, log: Log = createLogger(config.verbose), load: AppLoader = loadApp): Promise<RunningServer> {
   checkFolders(config);
+  await checkLogin(config);
   const stops: (() => Promise<void>)[] = [];
   const stopAll = async () => {
     for (const stop of stops.splice(0).reverse()) await stop().catch((error: Error) => log.error("stop failed", { error: error.message }));
@@ -49,6 +51,18 @@ export async function startServer(config: Config, log: Log = createLogger(config
 function checkFolders({ app }: Config): void {
   if (!existsSync(app)) throw new ConfigError(`The app folder ${app} does not exist. The one that comes with limnet is sample-apps/radiology.`);
   if (!existsSync(join(app, "app.json"))) throw new ConfigError(`The app folder ${app} holds no app.json, so it is no app of limnet. Try sample-apps/radiology.`);
+}
+
+/** A login that nobody can pass is a mistake; so is a token file that others may write. */
+async function checkLogin({ auth, authRealm, tokens: file = defaultTokenFile() }: Config): Promise<void> {
+  if (!auth) return;
+  const tokens = await readTokens(file).catch((error: Error) => {
+    throw new ConfigError(error.message, { cause: error });
+  });
+  if (tokens.length > 0 || authRealm !== undefined) return;
+  throw new ConfigError(
+    `Login is on, but nobody could log in: there are no tokens in ${file}. Make one with \`limnet token add NAME --role annotator\`, ` +
+    "or name your identity provider with --auth-realm (MONAI_LABEL_AUTH_REALM_URI).");
 }
 
 async function makeFolders({ studies, state }: Config): Promise<void> {

@@ -10,6 +10,7 @@ export function activeLearningRoutes(): Endpoint[] {
     method: "post",
     path: "/activelearning/{strategy}",
     tag: "Active learning",
+    role: "user",
     summary: "The next image to label; {} where nothing is left",
     pathSchema: z.object({ strategy: z.string() }),
     body: { "application/json": { type: "object", properties: { client_id: { type: "string" } }, additionalProperties: true } },

@@ -10,6 +10,7 @@ export function datastoreRoutes(): Endpoint[] {
       method: "get",
       path: "/datastore/",
       tag: "Datastore",
+      role: "user",
       summary: "Counts, the whole index, or the pairs to train on",
       querySchema: z.object({ output: z.enum(["stats", "all", "train"]).default("stats") }),
       async handle({ query, context: { datastore } }) {
@@ -25,7 +26,7 @@ export function datastoreRoutes(): Endpoint[] {
       },
     }),
     endpoint({
-      method: "get", path: "/datastore/dataset", tag: "Datastore", summary: "Archive of all labelled images: not available yet",
+      method: "get", path: "/datastore/dataset", tag: "Datastore", role: "annotator", summary: "Archive of all labelled images: not available yet",
       handle() {
         throw new LimnetError("not_implemented", "The archive of labelled images is not available in this version of limnet. GET /datastore/?output=train lists the pairs.");
       },

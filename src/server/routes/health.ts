@@ -4,11 +4,11 @@ import { type Endpoint, endpoint } from "../endpoint.js";
 export function healthRoutes(): Endpoint[] {
   return [
     endpoint({
-      method: "get", path: "/healthz", tag: "Health", summary: "The process answers",
+      method: "get", path: "/healthz", tag: "Health", role: "public", summary: "The process answers",
       handle: () => ({ status: "ok" }),
     }),
     endpoint({
-      method: "get", path: "/readyz", tag: "Health", summary: "Models are there and the studies can be read",
+      method: "get", path: "/readyz", tag: "Health", role: "public", summary: "Models are there and the studies can be read",
       async handle({ context: { app, datastore }, res }) {
         const models = app.models.size > 0;
         const studies = await datastore.stats().then(() => true, () => false);

@@ -23,7 +23,7 @@ export function imageRoutes(): Endpoint[] {
 
 function addImage(path: string): Endpoint {
   return endpoint({
-    method: "put", path, tag, summary: "Stores an image; its id is `image`, else the name of the file without extension",
+    method: "put", path, tag, role: "annotator", summary: "Stores an image; its id is `image`, else the name of the file without extension",
     querySchema: z.object({ image: z.string().optional() }),
     body: { "multipart/form-data": { type: "object", properties: { file: filePart, params: jsonPart }, required: ["file"] } },
     async handle({ query, req, res, scratch, context: { datastore, config } }) {
@@ -44,7 +44,7 @@ function addImage(path: string): Endpoint {
 
 function removeImage(path: string): Endpoint {
   return endpoint({
-    method: "delete", path, tag, summary: "Removes an image and all its labels",
+    method: "delete", path, tag, role: "admin", summary: "Removes an image and all its labels",
     querySchema: z.object({ id: z.string() }),
     async handle({ query, context: { datastore } }) {
       await datastore.removeImage(query.id);
@@ -55,7 +55,7 @@ function removeImage(path: string): Endpoint {
 
 function downloadImage(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/image", tag, summary: "The file of an image", querySchema: oneImage, reply: fileReply,
+    method: "get", path: "/datastore/image", tag, role: "user", grant: "image", summary: "The file of an image", querySchema: oneImage, reply: fileReply,
     async handle({ query, res, context: { datastore } }) {
       const image = await datastore.image(query.image);
       if (!image) throw unknownImage(query.image);
@@ -66,7 +66,7 @@ function downloadImage(): Endpoint {
 
 function hasImage(): Endpoint {
   return endpoint({
-    method: "head", path: "/datastore/image", tag, summary: "Whether an image is there, with `check_sum` also whether it is that file",
+    method: "head", path: "/datastore/image", tag, role: "user", summary: "Whether an image is there, with `check_sum` also whether it is that file",
     querySchema: oneImage.extend({ check_sum: z.string().optional() }),
     async handle({ query, res, context: { datastore } }) {
       const image = await datastore.image(query.image);
@@ -78,7 +78,7 @@ function hasImage(): Endpoint {
 
 function imageInfo(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/image/info", tag, summary: "What is known about an image; {} where there is none", querySchema: oneImage,
+    method: "get", path: "/datastore/image/info", tag, role: "user", summary: "What is known about an image; {} where there is none", querySchema: oneImage,
     async handle({ query, context: { datastore } }) {
       const image = await datastore.image(query.image);
       return image ? { ...image.info, path: image.path } : {};
@@ -88,7 +88,7 @@ function imageInfo(): Endpoint {
 
 function updateInfo(): Endpoint {
   return endpoint({
-    method: "put", path: "/datastore/image/info", tag, summary: "Adds to what is known about an image", querySchema: oneImage,
+    method: "put", path: "/datastore/image/info", tag, role: "annotator", summary: "Adds to what is known about an image", querySchema: oneImage,
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { info: jsonPart } } },
     async handle({ query, req, res, scratch, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: ["info"] });

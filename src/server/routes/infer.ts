@@ -29,6 +29,7 @@ export function inferRoutes(): Endpoint[] {
     method: "post",
     path: "/infer/{model}",
     tag: "Inference",
+    role: "user",
     summary: "Runs a model on an image; by default the reply has a part `params` (JSON) and a part `image` (the mask)",
     pathSchema,
     querySchema,
@@ -81,10 +82,10 @@ async function findImage({ query, context: { datastore, sessions } }: InferCall,
   throw new LimnetError("bad_request", "No image is given. Name one of the datastore with ?image=ID, or send a volume as form part `file`.");
 }
 
-async function run(task: InferTask, image: ImageSource, params: Params, { signal, scratch, context, res }: InferCall): Promise<InferResult> {
+async function run(task: InferTask, image: ImageSource, params: Params, { signal, scratch, context, res, user: { id } }: InferCall): Promise<InferResult> {
   const deadline = AbortSignal.timeout(context.config.inferTimeout * 1000);
-  // Who is nobody shares the work of nobody; with a client_id the rounds of two people stay apart.
-  const user = typeof params.client_id === "string" ? params.client_id.slice(0, 200) : "";
+  // Who logged in is who it says; else a client_id keeps the rounds of two people apart, and nobody shares the work of nobody.
+  const user = id || (typeof params.client_id === "string" ? params.client_id.slice(0, 200) : "");
   try {
     return await task.run({ image, params, user }, {
       signal: AbortSignal.any([signal, deadline]), tempDir: await scratch.folder(), requestId: res.locals.requestId,

@@ -6,6 +6,7 @@ export function infoRoutes(): Endpoint[] {
     method: "get",
     path: "/info/",
     tag: "App",
+    role: "user",
     summary: "Name, labels, models, strategies and the state of the datastore",
     async handle({ context: { app, datastore } }) {
       const models = [...app.models].map(([name, task]) => [name, {

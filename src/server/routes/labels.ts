@@ -20,7 +20,7 @@ export function labelRoutes(): Endpoint[] {
 
 function saveLabel(): Endpoint {
   return endpoint({
-    method: "put", path: "/datastore/label", tag, summary: "Submits a label",
+    method: "put", path: "/datastore/label", tag, role: "annotator", summary: "Submits a label",
     querySchema: z.object({ image: z.string(), tag: z.string().default(finalTag) }),
     body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
     async handle({ query, req, res, scratch, context: { datastore, config } }) {
@@ -42,7 +42,7 @@ function saveLabel(): Endpoint {
 
 function removeLabel(): Endpoint {
   return endpoint({
-    method: "delete", path: "/datastore/label", tag, summary: "Removes a label; {} also where there was none",
+    method: "delete", path: "/datastore/label", tag, role: "admin", summary: "Removes a label; {} also where there was none",
     querySchema: z.object({ id: z.string(), tag: z.string() }),
     async handle({ query, context: { datastore } }) {
       await datastore.removeLabel(query.id, query.tag).catch((error) => {
@@ -55,7 +55,7 @@ function removeLabel(): Endpoint {
 
 function downloadLabel(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/label", tag, summary: "The file of a label", querySchema: oneLabel, reply: fileReply,
+    method: "get", path: "/datastore/label", tag, role: "user", summary: "The file of a label", querySchema: oneLabel, reply: fileReply,
     async handle({ query, res, context: { datastore } }) {
       const missing = "Label NOT Found. GET /datastore/?output=all lists the labels that are there.";
       const label = await datastore.label(query.label, query.tag);
@@ -67,7 +67,7 @@ function downloadLabel(): Endpoint {
 
 function hasLabel(): Endpoint {
   return endpoint({
-    method: "head", path: "/datastore/label", tag, summary: "Whether a label is there",
+    method: "head", path: "/datastore/label", tag, role: "user", summary: "Whether a label is there",
     querySchema: z.object({ image: z.string(), tag: z.string() }),
     async handle({ query, res, context: { datastore } }) {
       const label = await datastore.label(query.image, query.tag);
@@ -78,7 +78,7 @@ function hasLabel(): Endpoint {
 
 function labelInfo(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/label/info", tag, summary: "What is known about a label; {} where there is none", querySchema: oneLabel,
+    method: "get", path: "/datastore/label/info", tag, role: "user", summary: "What is known about a label; {} where there is none", querySchema: oneLabel,
     async handle({ query, context: { datastore } }) {
       const label = await datastore.label(query.label, query.tag);
       return label ? { ...label.info, path: label.path } : {};
@@ -89,7 +89,7 @@ function labelInfo(): Endpoint {
 /** The Reviewer extension of Slicer uses the older path and field name. */
 function updateInfo(path: string, field: "info" | "params"): Endpoint {
   return endpoint({
-    method: "put", path, tag, summary: "Adds to what is known about a label", querySchema: oneLabel,
+    method: "put", path, tag, role: "annotator", summary: "Adds to what is known about a label", querySchema: oneLabel,
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { [field]: jsonPart } } },
     async handle({ query, req, res, scratch, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: [field] });

@@ -17,7 +17,7 @@ export function sessionRoutes(): Endpoint[] {
 
 function createSession(): Endpoint {
   return endpoint({
-    method: "put", path: "/session/", tag, summary: "Lends the server an image",
+    method: "put", path: "/session/", tag, role: "user", summary: "Lends the server an image",
     querySchema: z.object({ uncompress: booleanText, expiry: z.coerce.number().int().min(0).default(0) }),
     body: { "multipart/form-data": { type: "object", properties: { files: filePart }, required: ["files"] } },
     async handle({ query, req, res, scratch, context: { config, sessions } }) {
@@ -36,7 +36,7 @@ function createSession(): Endpoint {
 
 function getSession(): Endpoint {
   return endpoint({
-    method: "get", path: "/session/{session_id}", tag, summary: "What is known about a session, or its image", pathSchema,
+    method: "get", path: "/session/{session_id}", tag, role: "user", summary: "What is known about a session, or its image", pathSchema,
     querySchema: z.object({ update_ts: booleanText, image: booleanText }),
     async handle({ path, query, res, context: { sessions } }) {
       const missing = `Session (${path.session_id.slice(0, 80)}) Not Found`;
@@ -51,7 +51,7 @@ function getSession(): Endpoint {
 
 function removeSession(): Endpoint {
   return endpoint({
-    method: "delete", path: "/session/{session_id}", tag, summary: "Ends a session", pathSchema,
+    method: "delete", path: "/session/{session_id}", tag, role: "user", summary: "Ends a session", pathSchema,
     async handle({ path, context: { sessions } }) {
       const info = await sessions.remove(path.session_id);
       if (!info) throw new LimnetError("not_found", "Session Not Found");
