@@ -43,6 +43,8 @@ export interface InferTask {
   readonly dimension: 2 | 3;
   readonly description: string;
   config(): Record<string, unknown>;
+  /** The files that make the model, for GET /model/{model}; absent where it has none. `name` is plain, with "/" between folders. */
+  files?: () => readonly { readonly name: string; readonly path: string }[];
   /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */
   run(request: InferRequest, options: InferOptions): Promise<InferResult>;
 }

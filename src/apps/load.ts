@@ -56,9 +56,10 @@ export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }:
   const version = await packageVersion();
   const options = { name: `${name} (${version})`, description, version, labels, stateDir, fusion, memory, models };
   if (engine) return new LimnetApp({ ...options, engine });
-  const { digest } = await openModel(modelsDir);
-  if (queue) return new LimnetApp({ ...options, queue: queue(digest), modelDigest: digest });
-  return new LimnetApp({ ...options, engine: new EngineProcess({ modelsDir, threads, logger }), modelDigest: digest });
+  const { digest, files } = await openModel(modelsDir);
+  const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };
+  if (queue) return new LimnetApp({ ...known, queue: queue(digest) });
+  return new LimnetApp({ ...known, engine: new EngineProcess({ modelsDir, threads, logger }) });
 }
 
 function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {

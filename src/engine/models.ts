@@ -56,6 +56,8 @@ export interface Model {
   readonly settings: NetworkSettings;
   /** sha256 over the sorted digests of its graphs. */
   readonly digest: string;
+  /** Names inside the folder: the manifest, then the graphs. */
+  readonly files: readonly string[];
   /** Bytes of a graph, their digest checked. Throws bad_model. */
   load(name: GraphName): Promise<Uint8Array>;
 }
@@ -112,6 +114,7 @@ export async function openModel(folder = modelsFolder(), name?: string): Promise
     name: wanted,
     settings: found.settings,
     digest: sha256(Object.values(graphs).map((entry) => entry.sha256).sort().join("\n")),
+    files: ["manifest.json", ...Object.values(graphs).map(({ file }) => file)],
     async load(graphName) {
       const { file, sha256: expected } = graphs[graphName];
       const content = await readInside(folder, file);

@@ -16,14 +16,19 @@ import { crossOrigin, parseQuery, requestLog, securityHeaders } from "./middlewa
 import { describeApi } from "./openapi.js";
 import { activeLearningRoutes } from "./routes/activelearning.js";
 import { authRoutes, loginTag } from "./routes/auth.js";
+import { datasetRoutes } from "./routes/dataset.js";
 import { datastoreRoutes } from "./routes/datastore.js";
 import { healthRoutes } from "./routes/health.js";
 import { imageRoutes } from "./routes/images.js";
 import { inferRoutes } from "./routes/infer.js";
 import { infoRoutes } from "./routes/info.js";
 import { labelRoutes } from "./routes/labels.js";
+import { logRoutes } from "./routes/logs.js";
+import { modelRoutes } from "./routes/models.js";
+import { ohifRoutes } from "./routes/ohif.js";
 import { sessionRoutes } from "./routes/sessions.js";
 import { taskRoutes } from "./routes/tasks.js";
+import { wsiRoutes } from "./routes/wsi.js";
 import { SessionStore } from "./sessions.js";
 
 export interface ServerParts {
@@ -48,12 +53,17 @@ export function allEndpoints(): Endpoint[] {
     ...authRoutes(),
     ...infoRoutes(),
     ...inferRoutes(),
+    ...wsiRoutes(),
     ...activeLearningRoutes(),
     ...datastoreRoutes(),
+    ...datasetRoutes(),
     ...imageRoutes(),
     ...labelRoutes(),
     ...sessionRoutes(),
     ...taskRoutes(),
+    ...modelRoutes(),
+    ...logRoutes(),
+    ...ohifRoutes(),
     ...healthRoutes(),
   ];
 }

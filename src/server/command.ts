@@ -16,6 +16,7 @@ interface Flags {
   tokens?: string;
   authRealm?: string;
   state?: string;
+  ohif?: string;
 }
 
 /** Adds the command to the program. */
@@ -30,6 +31,7 @@ export function startServerCommand(program: Command): void {
     .option("-c, --conf <key value...>", "a setting of the app; may be given several times")
     .option("-v, --verbose <level>", "what is logged on standard error: DEBUG, INFO, WARNING or ERROR (default: INFO)")
     .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet)")
+    .option("--ohif <folder>", "a build of the OHIF viewer (public URL /ohif/), served under /ohif/")
     .option("--auth", "ask for a login: tokens of `limnet token add`, and the identity provider of --auth-realm")
     .option("--tokens <file>", "file of the tokens (default: where `limnet token` keeps them)")
     .option("--auth-realm <address>", "OpenID Connect realm that users come from, such as https://sso.example/realms/imaging")

@@ -22,6 +22,10 @@ const schema = z.object({
   /** Path in front of every API route, for a server that shares its address with others. */
   prefix: z.string().regex(/^(\/[A-Za-z0-9._~-]+)*$/, "must look like /limnet").default(""),
   corsOrigins: z.preprocess(json, z.array(z.string()).default([])),
+  /** Folder of a build of the OHIF viewer, served under /ohif/. */
+  ohif: z.string().min(1).optional(),
+  /** The log on disk, beside standard error; GET /logs/ shows it. */
+  logFile: z.string().min(1).optional(),
   sessions: z.preprocess(flag, z.boolean().default(true)),
   /** Seconds; MONAI Label reads values up to 60 as an hour. */
   sessionExpiry: z.coerce.number().default(3600).transform((seconds) => (seconds > 60 ? seconds : 3600)),
@@ -32,7 +36,7 @@ const schema = z.object({
   ...authShape,
 });
 
-export type Config = Readonly<z.infer<typeof schema> & { state: string }>;
+export type Config = Readonly<z.infer<typeof schema> & { state: string; logFile: string }>;
 export type ConfigInput = Partial<z.input<typeof schema>>;
 
 /** Where a setting may come from besides its flag. MONAI Label's names first. */
@@ -47,6 +51,8 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   state: ["LIMNET_STATE"],
   prefix: ["MONAI_LABEL_API_STR"],
   corsOrigins: ["MONAI_LABEL_CORS_ORIGINS"],
+  ohif: ["LIMNET_OHIF"],
+  logFile: ["LIMNET_LOG_FILE"],
   sessions: ["MONAI_LABEL_SESSIONS"],
   sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
@@ -78,7 +84,12 @@ export function loadConfig(flags: ConfigInput, environment: NodeJS.ProcessEnv = 
     throw new ConfigError(`The settings cannot be used. ${problems.join("; ")}.`);
   }
   const studies = resolve(parsed.data.studies);
-  const config = { ...parsed.data, studies, app: resolve(parsed.data.app), state: resolve(parsed.data.state ?? join(studies, ".limnet")) };
+  const { data } = parsed;
+  const state = resolve(data.state ?? join(studies, ".limnet"));
+  const config = {
+    ...data, studies, state, app: resolve(data.app), logFile: resolve(data.logFile ?? join(state, "logs", "limnet.log")),
+    ...(data.ohif !== undefined && { ohif: resolve(data.ohif) }),
+  };
   checkHost(config);
   return Object.freeze(config);
 }

@@ -10,6 +10,25 @@ export type Method = "get" | "head" | "put" | "post" | "delete";
 /** JSON schema of a body or reply, as OpenAPI writes it. */
 export type BodySchema = Readonly<Record<string, unknown>>;
 
+/** A JSON schema, or the zod schema that it is made of. */
+export type Described = z.ZodType | BodySchema;
+
+/** Where a reply leads: a parameter of another operation and the place in this request or reply that fills it (OpenAPI link). */
+export interface Link {
+  /** As `operationId` spells it. */
+  readonly operation: string;
+  /** Parameter name to a run-time expression such as "$response.body#/image". */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** How an endpoint stands to the protocol, for docs/conformance.md. */
+export interface Conformance {
+  /** "partly": answers, with something left out; "refused": answers 501 or 4xx with a sentence. Absent: whole. */
+  readonly state?: "partly" | "refused";
+  /** What a client notices, where it differs from MONAI Label. */
+  readonly note: string;
+}
+
 /** One request on its way. */
 export interface Call<Path, Query> {
   readonly path: Path;
@@ -37,9 +56,14 @@ export interface Endpoint<Path = unknown, Query = unknown> {
   readonly pathSchema?: z.ZodObject;
   readonly querySchema?: z.ZodObject;
   /** Content type and schema of the request body. */
-  readonly body?: Readonly<Record<string, BodySchema>>;
+  readonly body?: Readonly<Record<string, Described>>;
   /** Content type and schema of a 200; application/json of any shape where absent. */
-  readonly reply?: Readonly<Record<string, BodySchema>>;
+  readonly reply?: Readonly<Record<string, Described>>;
+  /** Statuses of failure to expect here, beside 422 for parameters that do not fit. */
+  readonly fails?: readonly number[];
+  /** What a client may do with the reply, by name. */
+  readonly links?: Readonly<Record<string, Link>>;
+  readonly conformance?: Conformance;
   readonly handle: (call: Call<Path, Query>) => Promise<unknown> | unknown;
 }
 
@@ -62,9 +86,14 @@ export function accessOf(one: Endpoint): Access {
   return one.role ?? "user";
 }
 
-/** "/infer/{model}" as Express writes it. */
+/** "/infer/{model}" as Express writes it. A parameter called `path` takes the rest of the address, slashes included. */
 export function expressPath(path: string): string {
-  return path.replace(/\{(\w+)\}/g, ":$1");
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => (name === "path" ? "*path" : `:${name}`));
+}
+
+/** Name of an endpoint in /openapi.json: "post_infer_model" for POST /infer/{model}. */
+export function operationId({ method, path }: Pick<Endpoint, "method" | "path">): string {
+  return [method, ...path.split("/")].map((part) => part.replace(/\W/g, "")).filter(Boolean).join("_");
 }
 
 /** Registers endpoints; other verbs on their paths get 405 with Allow. */
@@ -95,7 +124,7 @@ function handler(one: Endpoint, context: ServerContext): RequestHandler {
       const user = await context.auth.admit(req, accessOf(one), one.grant && String(req.query[one.grant] ?? ""));
       res.locals.user = user.id;
       const reply = await one.handle({
-        path: parse("path", one.pathSchema, req.params),
+        path: parse("path", one.pathSchema, joined(req.params)),
         query: parse("query", one.querySchema, req.query),
         req, res, context, scratch, user,
         signal: AbortSignal.any([gone.signal, context.closing]),
@@ -105,6 +134,11 @@ function handler(one: Endpoint, context: ServerContext): RequestHandler {
       await scratch.remove().catch((error: Error) => context.log.warn("temporary folder not removed", { error: error.message }));
     }
   };
+}
+
+/** Express gives the rest of an address as a list of its segments. */
+function joined(params: Record<string, string | string[]>): Record<string, string> {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join("/") : value]));
 }
 
 function parse(place: "path" | "query", schema: z.ZodObject | undefined, input: Record<string, unknown>): unknown {

@@ -81,7 +81,7 @@ export function errorHandler(log: Log): ErrorRequestHandler {
       log.debug("request abandoned", { requestId: res.locals.requestId });
       return;
     }
-    if (status >= 500) log.error("request failed", { requestId: res.locals.requestId, status, error: String(error?.stack ?? error) });
+    if (status >= 500) log.error("request failed", { requestId: res.locals.requestId, status, error: withoutPaths(String(error?.stack ?? error)) });
     if (res.headersSent) {
       // Half an answer must not look like a whole one.
       res.destroy();
@@ -93,6 +93,11 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     if (status === 401) res.setHeader("WWW-Authenticate", "Bearer");
     res.status(status).json({ detail });
   };
+}
+
+/** What the file system says quotes the file, and the name of a scan may be that of a patient. */
+function withoutPaths(text: string): string {
+  return text.replace(/'[^'\n]*[/\\][^'\n]*'/g, "'(a file)'");
 }
 
 /** For paths that nobody serves. */

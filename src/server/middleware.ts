@@ -20,7 +20,9 @@ export function requestLog(log: Log): RequestHandler {
     res.locals.requestId = requestId;
     res.setHeader("X-Request-Id", requestId);
     res.once("close", () => {
-      const level = res.statusCode >= 500 ? "error" : res.locals.route === undefined ? "debug" : "info";
+      // A page that watches the log must not fill it.
+      const quiet = res.locals.route === undefined || String(res.locals.route).startsWith("/logs/");
+      const level = res.statusCode >= 500 ? "error" : quiet ? "debug" : "info";
       log[level]("request", {
         requestId,
         method: req.method,

@@ -1,12 +1,32 @@
 /** OpenAPI 3.1, generated from the same schemas that check the requests. */
 import { OpenApiGeneratorV31, OpenAPIRegistry, type RouteConfig } from "@asteasolutions/zod-to-openapi";
 import { z } from "zod";
-import { accessOf, type Endpoint } from "./endpoint.js";
+import type { Access } from "./auth/roles.js";
+import { accessOf, type Endpoint, operationId } from "./endpoint.js";
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31["generateDocument"]>;
 
 const failure = z.object({ detail: z.union([z.string(), z.array(z.record(z.string(), z.unknown()))]) })
   .meta({ id: "Failure", description: "What is wrong and what to do; parameters that do not fit come as a list." });
+
+/** What a status of failure means here. */
+const meanings: Readonly<Record<number, string>> = {
+  400: "A part of the request cannot be read",
+  401: "Log in first",
+  403: "The role of the user is not enough",
+  404: "What is named is not there",
+  406: "This feature is switched off",
+  409: "It does not fit what is there",
+  413: "Larger than this server accepts",
+  422: "A parameter or part is missing or does not fit",
+  429: "Too much at once",
+  500: "It failed; the log says more",
+  501: "This server does not do that; the sentence says what to do instead",
+  502: "The archive behind this server does not answer as it should",
+  503: "Busy, or not ready",
+  504: "No answer in time; what is finished is kept",
+  507: "No room for it",
+};
 
 /** The document for `/openapi.json`. */
 export function describeApi(endpoints: readonly Endpoint[], options: { version: string; prefix: string; auth: boolean }): OpenApiDocument {
@@ -39,10 +59,10 @@ function securitySchemes(prefix: string) {
 
 function routeOf(one: Endpoint, auth: boolean): RouteConfig {
   const access = accessOf(one);
-  const failed = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
   return {
     method: one.method,
     path: one.path,
+    operationId: operationId(one),
     summary: one.summary,
     tags: [one.tag],
     ...(auth && { security: access === "public" ? [] : [{ login: [] }, { token: [] }] }),
@@ -52,14 +72,33 @@ function routeOf(one: Endpoint, auth: boolean): RouteConfig {
       ...(one.querySchema && { query: one.querySchema as never }),
       ...(one.body && { body: { content: contents(one.body) } }),
     },
-    responses: {
-      200: one.method === "head" ? { description: "There" } : { description: "Done", content: contents(one.reply ?? { "application/json": {} }) },
-      "4XX": failed("The request cannot be served as it is"),
-      "5XX": failed("The server cannot serve it now"),
-    },
+    responses: { 200: success(one), ...failures(one, auth ? access : "public") },
   };
 }
 
-function contents(schemas: NonNullable<Endpoint["body"]>) {
+function success(one: Endpoint): RouteConfig["responses"][number] {
+  if (one.method === "head") return { description: "There" };
+  const links = Object.entries(one.links ?? {}).map(([name, { operation, parameters }]) => [name, { operationId: operation, parameters: { ...parameters } }]);
+  return {
+    description: "Done",
+    content: contents(one.reply ?? { "application/json": {} }),
+    ...(links.length > 0 && { links: Object.fromEntries(links) }),
+  };
+}
+
+/** The statuses to expect, and the two ranges: any request may be cut off, come at a bad moment, or fail. */
+function failures(one: Endpoint, access: Access): RouteConfig["responses"] {
+  const login = access === "public" ? [] : access === "login" ? [401] : [401, 403];
+  const checked = one.pathSchema || one.querySchema || one.body ? [422] : [];
+  const statuses = [...new Set([...login, ...checked, ...(one.fails ?? [])])].sort((a, b) => a - b);
+  const failed = (description: string) => ({ description, ...(one.method !== "head" && { content: { "application/json": { schema: failure } } }) });
+  return {
+    ...Object.fromEntries(statuses.map((status) => [status, failed(meanings[status] ?? "It cannot be done")])),
+    "4XX": failed("The request cannot be served as it is"),
+    "5XX": failed("The server cannot serve it now"),
+  };
+}
+
+function contents(schemas: NonNullable<Endpoint["reply"]>) {
   return Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema: schema as never }]));
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -35,6 +35,15 @@ describe("startServer", () => {
     await server.close();
     expect(events).toEqual(["app started", "app closed"]);
     await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  });
+
+  it("writes its log to a file below the state folder too, which GET /logs/ shows", async () => {
+    const config = loadConfig({ app: folder, studies: join(folder, "scans"), port: 0, verbose: "info" }, {});
+    const server = await startServer(config, undefined, async () => app);
+    expect((await fetch(`${server.url}/info/`)).status).toBe(200);
+    await expect.poll(async () => (await fetch(`${server.url}/logs/?text=true&lines=50`)).text(), { timeout: 10_000 }).toContain('"route":"/info/"');
+    await server.close();
+    expect(await readFile(config.logFile, "utf8")).toContain('"route":"/info/"');
   });
 
   it("says that a port is taken, and leaves nothing running", async () => {

@@ -8,7 +8,7 @@ import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
 import { type Config, ConfigError } from "./config.js";
-import { createLogger } from "./logger.js";
+import { createFileLogger } from "./logger.js";
 
 export interface RunningServer {
   readonly url: string;
@@ -22,15 +22,18 @@ export interface RunningServer {
 export type AppLoader = typeof loadApp;
 
 /** Starts everything; what was started is stopped again where a later step fails. */
-export async function startServer(config: Config, log: Log = createLogger(config.verbose), load: AppLoader = loadApp): Promise<RunningServer> {
+export async function startServer(config: Config, given?: Log, load: AppLoader = loadApp): Promise<RunningServer> {
   checkFolders(config);
   await checkLogin(config);
-  const stops: (() => Promise<void>)[] = [];
+  await makeFolders(config).catch((error) => {
+    throw plainer(error, config);
+  });
+  const { log, close: closeLog } = given ? { log: given, close: async () => {} } : createFileLogger(config.verbose, config.logFile);
+  const stops: (() => Promise<void>)[] = [closeLog];
   const stopAll = async () => {
     for (const stop of stops.splice(0).reverse()) await stop().catch((error: Error) => log.error("stop failed", { error: error.message }));
   };
   try {
-    await makeFolders(config);
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
     await datastore.start();

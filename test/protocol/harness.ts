@@ -3,6 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { fromBuffer } from "yauzl";
 import type { App, InferRequest, InferTask } from "../../src/apps/app.js";
 import { FolderDatastore } from "../../src/datastore/folder.js";
 import { type Log, silentLog } from "../../src/datastore/log.js";
@@ -26,6 +28,8 @@ export interface Lab {
   readonly datastore: FolderDatastore;
   /** Requests that reached the model, in order. */
   readonly seen: InferRequest[];
+  /** The only model, `limnet`. */
+  readonly model: InferTask;
   /** What the model does; replaced by tests. */
   behave: { run: InferTask["run"] };
   close(): Promise<void>;
@@ -40,9 +44,10 @@ export async function openLab(images: readonly string[] = ["scan_1.nii.gz", "sca
   const seen: InferRequest[] = [];
   const behave: Lab["behave"] = { run: maskTask };
   const config = loadConfig({ app: folder, studies: folder, port: 0, ...settings }, {});
-  const server = createServer({ app: testApp(seen, behave), datastore, config, logger: log });
+  const app = testApp(seen, behave);
+  const server = createServer({ app, datastore, config, logger: log });
   return {
-    folder, server, datastore, seen, behave,
+    folder, server, datastore, seen, behave, model: app.models.get("limnet")!,
     async close() {
       await server.close();
       await datastore.close();
@@ -94,6 +99,28 @@ export function rawExchange(port: number, request: Buffer | string): Promise<{ h
       resolve({ head: all.subarray(0, split).toString("latin1"), body: all.subarray(split + 4) });
     });
     socket.write(request);
+  });
+}
+
+/** The members of a zip archive by name, in their order. */
+export function unzip(archive: Buffer): Promise<Map<string, Buffer>> {
+  return new Promise((resolve, reject) => {
+    fromBuffer(archive, { lazyEntries: true }, (error, zip) => {
+      if (error) return reject(error);
+      const files = new Map<string, Buffer>();
+      zip.on("error", reject);
+      zip.on("end", () => resolve(files));
+      zip.on("entry", (entry) => {
+        zip.openReadStream(entry, (failed, stream) => {
+          if (failed) return reject(failed);
+          void buffer(stream).then((bytes) => {
+            files.set(entry.fileName, bytes);
+            zip.readEntry();
+          }, reject);
+        });
+      });
+      zip.readEntry();
+    });
   });
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import request from "supertest";
 import { expect, it } from "vitest";
 import type { Log } from "../../src/datastore/log.js";
-import { openLab, slicerForm } from "./harness.js";
+import { maskTask, openLab, slicerForm } from "./harness.js";
 
 it("logs one event per request, and neither image ids nor the names of clients' files", async () => {
   const lines: string[] = [];
@@ -18,10 +18,13 @@ it("logs one event per request, and neither image ids nor the names of clients' 
   await api.get("/JaneDoe").expect(404);
   lab.behave.run = async () => { throw new Error("out of tricks"); };
   const failed = await api.post("/infer/limnet?image=JaneDoe_1970").expect(500);
+  lab.behave.run = () => readFile(join(lab.folder, "JaneDoe_1970.gone")).then(() => maskTask({} as never, {} as never));
+  await api.post("/infer/limnet?image=JaneDoe_1970").expect(500);
   await lab.close();
   const text = lines.join("\n");
-  expect(lines.filter((line) => line.startsWith('["request"'))).toHaveLength(5);
+  expect(lines.filter((line) => line.startsWith('["request"'))).toHaveLength(6);
   expect(text).not.toMatch(/Jane|drsmith/);
   expect(text).toMatch(/out of tricks/);
+  expect(text).toMatch(/ENOENT.*'\(a file\)'/);
   expect(text).toContain(failed.headers["x-request-id"]);
 });

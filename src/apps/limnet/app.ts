@@ -8,7 +8,7 @@ import type { App, InferTask, Strategy } from "../app.js";
 import { firstStrategy, randomStrategy } from "../strategies.js";
 import { KeyedLock } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
-import { kinds, LimnetTask } from "./task.js";
+import { kinds, LimnetTask, type TaskContext } from "./task.js";
 
 export interface LimnetAppOptions {
   readonly name: string;
@@ -24,6 +24,8 @@ export interface LimnetAppOptions {
   readonly queue?: SegmentQueue;
   /** Digest of the networks of the engine, where it is known: results of others are computed again. */
   readonly modelDigest?: string;
+  /** What GET /model/{model} gives; default nothing. */
+  readonly modelFiles?: TaskContext["modelFiles"];
   /** Default "network". */
   readonly fusion?: FusionKind;
   /** Default "permanent". */
@@ -52,7 +54,7 @@ export class LimnetApp implements App {
     this.labels = labels;
     const context = {
       workshop: { queue: this.#queue, modelDigest },
-      stateDir, labels, lock: new KeyedLock(),
+      stateDir, labels, lock: new KeyedLock(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);

@@ -19,6 +19,8 @@ export interface TaskContext {
   /** Folder of all journals. */
   readonly stateDir: string;
   readonly lock: KeyedLock;
+  /** Files of the networks, all models alike. */
+  readonly modelFiles: readonly { readonly name: string; readonly path: string }[];
   readonly labels: readonly string[];
   readonly fusion: FusionKind;
   readonly memory: LimnetSettings["memory"];
@@ -56,6 +58,10 @@ export class LimnetTask implements InferTask {
   /** Options that clients show; arrays are choices, the default first (protocol 3.2). */
   config(): Record<string, unknown> {
     return { device: ["cpu"], axis: ["auto", "axial", "coronal", "sagittal"] };
+  }
+
+  files(): TaskContext["modelFiles"] {
+    return this.#context.modelFiles;
   }
 
   /** Requests that speak of the same object run one after the other, in the order in which they came. */

@@ -1,7 +1,6 @@
 /** GET /datastore/: the whole store at a glance. */
 import { z } from "zod";
 import { finalTag } from "../../datastore/names.js";
-import { LimnetError } from "../../errors.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 
 export function datastoreRoutes(): Endpoint[] {
@@ -23,12 +22,6 @@ export function datastoreRoutes(): Endpoint[] {
           if (image) pairs.push({ image: image.path, label: label.path });
         }
         return pairs;
-      },
-    }),
-    endpoint({
-      method: "get", path: "/datastore/dataset", tag: "Datastore", role: "annotator", summary: "Archive of all labelled images: not available yet",
-      handle() {
-        throw new LimnetError("not_implemented", "The archive of labelled images is not available in this version of limnet. GET /datastore/?output=train lists the pairs.");
       },
     }),
   ];

@@ -1,8 +1,10 @@
 /** /datastore/label: labels in and out. The id of a label is that of its image; the tag says which of its labels. */
+import { join } from "node:path";
 import { z } from "zod";
 import { unknownImage } from "../../datastore/folder.js";
 import { checkExtension, checkTag, finalTag, labelExtensions } from "../../datastore/names.js";
 import { LimnetError } from "../../errors.js";
+import { convertRawLabel } from "../../imaging/raw-label.js";
 import { readHeader } from "../../imaging/read.js";
 import { parseObject } from "../bodies.js";
 import { sendDownload } from "../downloads.js";
@@ -31,6 +33,12 @@ function saveLabel(): Endpoint {
       const upload = form.file("label");
       if (!upload) throw ValidationError.missing("label");
       const info = parseObject(await form.text("params"), "params");
+      if (upload.ext.toLowerCase() === ".bin") {
+        const volume = join(await scratch.folder(), "label.nii.gz");
+        await convertRawLabel(upload.path, await datastore.imageHeader(query.image), volume);
+        await datastore.saveLabel(query.image, labelTag, ".nii.gz", volume, info);
+        return { image: query.image, label: query.image };
+      }
       checkExtension(upload.ext, labelExtensions);
       // Overlapping segments of Slicer lie in a fourth axis, which is more than a volume has: kept as they are.
       if (upload.ext.toLowerCase() !== ".seg.nrrd") await readHeader(upload.path);

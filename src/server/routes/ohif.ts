@@ -1,0 +1,55 @@
+/** /ohif/: a build of the OHIF viewer, where one is given. Protocol 1.9. */
+import { realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import type { Request, Response } from "express";
+import { z } from "zod";
+import { LimnetError } from "../../errors.js";
+import { type Endpoint, endpoint } from "../endpoint.js";
+
+const tag = "Viewer";
+/** OHIF runs WebAssembly and workers made of blobs, and has scripts and styles in its page; all of it comes from this server. */
+const policy = [
+  "default-src 'self'", "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:", "worker-src 'self' blob:", "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:", "font-src 'self' data:", "connect-src 'self' data: blob:", "frame-ancestors 'self'", "object-src 'none'",
+].join(";");
+
+export function ohifRoutes(): Endpoint[] {
+  return [undefined, z.object({ path: z.string() })].map((pathSchema) => endpoint({
+    method: "get", path: pathSchema ? "/ohif/{path}" : "/ohif/", tag, pathSchema, fails: [404],
+    summary: "A file of the OHIF viewer; its index where there is no such file",
+    reply: { "*/*": { type: "string", format: "binary" } },
+    conformance: { note: "Serves the folder named by --ohif, files in sub-folders too (quirk 18); without it 404 `Resource NOT Found`, to browsers as a page that says how." },
+    async handle({ path, req, res, context: { config } }) {
+      const root = config.ohif;
+      if (root === undefined) return explain(req, res);
+      const file = (await inside(root, (path as { path?: string }).path ?? "")) ?? (await inside(root, "index.html"));
+      if (file === null) return explain(req, res);
+      res.setHeader("Content-Security-Policy", policy);
+      await new Promise<void>((resolve, reject) => {
+        res.sendFile(file, { dotfiles: "allow" }, (error?: Error) => (error && !res.destroyed && !res.headersSent ? reject(error) : resolve()));
+      });
+      return undefined;
+    },
+  }));
+}
+
+/** The file of that name below `root`, or null; links and dots that lead out count as missing. */
+async function inside(root: string, name: string): Promise<string | null> {
+  if (name === "" || name.includes("\0")) return null;
+  try {
+    const path = await realpath(join(root, name));
+    return path.startsWith((await realpath(root)) + sep) && (await stat(path)).isFile() ? path : null;
+  } catch {
+    return null;
+  }
+}
+
+function explain(req: Request, res: Response): undefined {
+  const how = "Resource NOT Found: this server was started without a build of the OHIF viewer. Start it with --ohif <folder>, where the folder holds OHIF's index.html, built with the public URL /ohif/.";
+  if (req.accepts(["json", "html"]) !== "html") throw new LimnetError("not_found", how);
+  res.status(404).type("text/html").send(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>No viewer here</title></head>
+<body><h1>No viewer here</h1><p>${how.replaceAll("<", "&lt;")}</p><p>3D Slicer and MITK need none: give them the address of this server. <a href="../">What the server answers</a></p></body></html>
+`);
+  return undefined;
+}
