@@ -46,8 +46,8 @@ describe("docs/conformance.md", () => {
 
 describe("the tests of the protocol", () => {
   it("speak of every endpoint of MONAI Label that is served", () => {
-    const text = [...readdirSync(`${root}/test/protocol`)].filter((name) => name.endsWith(".test.ts") && !name.startsWith("conformance"))
-      .map((name) => readFileSync(`${root}/test/protocol/${name}`, "utf8")).join("\n");
+    const text = readdirSync(`${root}/test`, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts") && !name.includes("conformance"))
+      .map((name) => readFileSync(`${root}/test/${name}`, "utf8")).join("\n");
     const untested = allEndpoints().filter((one) => protocolEndpoints.includes(endpointName(one))).filter(({ path }) => {
       const pattern = path.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^$()|[\]\\]/g, "\\$&")).join("[^\"'`\\s]+");
       return !new RegExp(`["'\`\\s/]${pattern.replace(/^\//, "/?")}`).test(text);
