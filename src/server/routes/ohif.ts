@@ -15,10 +15,10 @@ const policy = [
 
 export function ohifRoutes(): Endpoint[] {
   return [undefined, z.object({ path: z.string() })].map((pathSchema) => endpoint({
-    method: "get", path: pathSchema ? "/ohif/{path}" : "/ohif/", tag, pathSchema, fails: [404],
+    method: "get", path: pathSchema ? "/ohif/{path}" : "/ohif/", tag, role: "public", pathSchema, fails: [404],
     summary: "A file of the OHIF viewer; its index where there is no such file",
     reply: { "*/*": { type: "string", format: "binary" } },
-    conformance: { note: "Serves the folder named by --ohif, files in sub-folders too (quirk 18); without it 404 `Resource NOT Found`, to browsers as a page that says how." },
+    conformance: { note: "Serves the folder named by --ohif, files in sub-folders too (quirk 18); without it 404 `Resource NOT Found`, to browsers as a page that says how. Open without a login, as a browser sends none for a page." },
     async handle({ path, req, res, context: { config } }) {
       const root = config.ohif;
       if (root === undefined) return explain(req, res);

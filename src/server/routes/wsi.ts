@@ -5,7 +5,7 @@ import { type Endpoint, endpoint } from "../endpoint.js";
 
 export function wsiRoutes(): Endpoint[] {
   return ["/infer/wsi/{model}", "/infer/wsi_v2/{model}"].map((path) => endpoint({
-    method: "post", path, tag: "Inference", summary: "Refused: no whole-slide images here",
+    method: "post", path, tag: "Inference", role: "user", summary: "Refused: no whole-slide images here",
     pathSchema: z.object({ model: z.string() }), fails: [501],
     conformance: { state: "refused", note: "501 with a sentence: no pathology." },
     handle() {
