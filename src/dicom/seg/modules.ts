@@ -1,0 +1,101 @@
+/** Modules that every derived object takes from its source or says of itself (PS3.3 C.7, C.12): shared by SEG and RTSTRUCT. */
+import type { PlannedVolume } from "../types.js";
+import { dateTime, newUid, personName, text, uidOf } from "./values.js";
+
+/** The series that a label belongs to: where its slices are, and who the patient is. */
+export type LabelSource = Pick<PlannedVolume, "info" | "slices" | "attributes" | "shape" | "geometry">;
+
+/** Attributes by keyword, as dcmjs takes them. */
+export type Attributes = Record<string, unknown>;
+
+/** Who made a label, with what, and when. */
+export interface Making {
+  /** Person who clicked or drew, shown as the content's creator; the program where nobody is known. */
+  readonly reader?: string;
+  /** Version of limnet. */
+  readonly version: string;
+  readonly time: Date;
+  /** Given: the object is the same, byte for byte, whenever it is made of the same label. Default: new ones. */
+  readonly uids?: { readonly series: string; readonly instance: string };
+  readonly seriesNumber?: number;
+  readonly seriesDescription?: string;
+}
+
+export const manufacturer = "limnet";
+
+/** Written even when empty: type 2 in the Patient and General Study modules. */
+const always = [
+  "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID",
+] as const;
+
+/** Patient, Patient Study, General Study and Clinical Trial attributes, copied where the source has them. */
+const whereThere = [
+  "IssuerOfPatientID", "TypeOfPatientID", "PatientBirthTime", "OtherPatientNames", "EthnicGroup", "PatientComments", "QualityControlSubject",
+  "PatientIdentityRemoved", "DeidentificationMethod", "PatientSpeciesDescription", "PatientBreedDescription", "ResponsiblePerson",
+  "ResponsibleOrganization", "StudyDescription", "ConsultingPhysicianName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy",
+  "PatientAge", "PatientSize", "PatientWeight", "MedicalAlerts", "Allergies", "Occupation", "SmokingStatus", "AdditionalPatientHistory",
+  "PregnancyStatus", "LastMenstrualDate", "PatientSexNeutered", "ReasonForVisit", "AdmissionID",
+  "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName", "ClinicalTrialSiteID", "ClinicalTrialSiteName",
+  "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID", "ClinicalTrialTimePointID", "ClinicalTrialTimePointDescription",
+] as const;
+
+const numeric = new Set(["PregnancyStatus"]);
+
+/** Patient and study of the source. Texts are decoded already, so that one character set fits all: UTF-8. */
+export function patientAndStudy({ attributes, info }: LabelSource): Attributes {
+  const out: Attributes = { SpecificCharacterSet: "ISO_IR 192", StudyInstanceUID: info.studyInstanceUid };
+  for (const keyword of always) out[keyword] = split(attributes[keyword] ?? "");
+  for (const keyword of whereThere) {
+    const value = attributes[keyword] ?? "";
+    if (value !== "") out[keyword] = numeric.has(keyword) ? Number(value) : split(value);
+  }
+  return out;
+}
+
+/** Several values of one attribute come joined by backslashes. */
+function split(value: string): string | string[] {
+  return value.includes("\\") ? value.split("\\") : value;
+}
+
+/**
+ * Frame of reference of the label: the source's, as viewers lay over each other only what shares one. A source without one
+ * gets one of its own, the same for every label of the series.
+ */
+export function frameOfReference({ info, attributes }: LabelSource): Attributes {
+  return {
+    FrameOfReferenceUID: info.frameOfReferenceUid || uidOf("frame of reference", info.seriesInstanceUid),
+    PositionReferenceIndicator: attributes.PositionReferenceIndicator ?? "",
+  };
+}
+
+/** SOP Common, General Series and General Equipment of the new object. */
+export function newObject(modality: "SEG" | "RTSTRUCT", sopClassUid: string, making: Making): Attributes {
+  const { date, time } = dateTime(making.time);
+  const uids = making.uids ?? { series: newUid(), instance: newUid() };
+  return {
+    SOPClassUID: sopClassUid,
+    SOPInstanceUID: uids.instance,
+    InstanceCreationDate: date,
+    InstanceCreationTime: time,
+    Modality: modality,
+    SeriesInstanceUID: uids.series,
+    SeriesNumber: String(making.seriesNumber ?? 1),
+    InstanceNumber: "1",
+    SeriesDate: date,
+    SeriesTime: time,
+    ...(making.seriesDescription ? { SeriesDescription: text(making.seriesDescription) } : {}),
+    Manufacturer: manufacturer,
+    ManufacturerModelName: "limnet",
+    SoftwareVersions: text(making.version),
+  };
+}
+
+export function creatorName(making: Making): string {
+  return personName(making.reader || "limnet");
+}
+
+/** Instances that the label was made on, each once, in the order of the slices. */
+export function referencedInstances({ slices }: LabelSource): { ReferencedSOPClassUID: string; ReferencedSOPInstanceUID: string }[] {
+  const seen = new Map(slices.map(({ sopClassUid, sopInstanceUid }) => [sopInstanceUid, sopClassUid]));
+  return [...seen].map(([instance, sopClass]) => ({ ReferencedSOPClassUID: sopClass, ReferencedSOPInstanceUID: instance }));
+}
