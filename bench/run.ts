@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { table } from "../src/evaluate/table.js";
 import { benchEngine } from "./engine.js";
+import { benchSeg } from "./seg.js";
 import { benchServer } from "./server.js";
 import type { Figure } from "./statistics.js";
 import { writeScan } from "./synthetic.js";
@@ -30,7 +31,7 @@ try {
   const scan = await writeScan(folder, "bench");
   const states = await mkdtemp(join(tmpdir(), "limnet-bench-states-"));
   try {
-    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench")];
+    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...benchSeg()];
     console.log(`\n${table(["what", "measured", "target", "ratio", "how"], figures.map(row))}`);
     if (values.out) {
       await mkdir(dirname(resolve(values.out)), { recursive: true });

@@ -1,5 +1,6 @@
 /** What an app is: the interface that the server's routes speak to. */
 import type { Datastore, Info } from "../datastore/datastore.js";
+import type { CodeTable } from "../dicom/seg/codes.js";
 import type { Urgency } from "../jobs/jobs.js";
 
 /** `params` of the request after JSON parsing: free-form, as MONAI Label clients send it. */
@@ -60,6 +61,8 @@ export interface App {
   readonly description: string;
   readonly version: string;
   readonly labels: readonly string[];
+  /** What labels mean, for DICOM; a name that is not in it is written as itself. */
+  readonly codes?: CodeTable;
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   start(): Promise<void>;

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
+import { codeTableSchema } from "../dicom/seg/codes.js";
 import { EngineProcess } from "../engine/client.js";
 import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
@@ -18,6 +19,8 @@ const appSchema = z.strictObject({
   name: z.string().min(1).max(256),
   description: z.string().max(4096).default(""),
   labels: z.array(z.string().min(1).max(256)).min(1).max(1000),
+  /** What labels mean in DICOM, by name (src/dicom/seg/codes.ts). */
+  codes: codeTableSchema.default({}),
 });
 
 /** `--conf KEY VALUE`. Keys that only MONAI Label's own apps know are let through, so that a copied command line still starts. */
@@ -51,10 +54,10 @@ export interface LoadOptions {
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
 export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
-  const { name, description, labels } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
+  const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, stateDir, fusion, memory, models };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, models };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };

@@ -1,5 +1,6 @@
 /** LIM-Net as an app of the server: its models, its strategies, its engine. */
 import { mkdir } from "node:fs/promises";
+import type { CodeTable } from "../../dicom/seg/codes.js";
 import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LocalQueue } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
@@ -16,6 +17,8 @@ export interface LimnetAppOptions {
   readonly version: string;
   /** Names that clients offer; any other name may be clicked too. */
   readonly labels: readonly string[];
+  /** What labels mean in DICOM; default: nothing is known. */
+  readonly codes?: CodeTable;
   /** Runs the jobs; not needed where a queue is given that has engines elsewhere. */
   readonly engine?: Engine;
   /** Folder of the journals; made when missing. */
@@ -39,6 +42,7 @@ export class LimnetApp implements App {
   readonly description: string;
   readonly version: string;
   readonly labels: readonly string[];
+  readonly codes: CodeTable;
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly #options: LimnetAppOptions;
@@ -52,6 +56,7 @@ export class LimnetApp implements App {
     this.description = description;
     this.version = version;
     this.labels = labels;
+    this.codes = options.codes ?? {};
     const context = {
       workshop: { queue: this.#queue, modelDigest },
       stateDir, labels, lock: new KeyedLock(), modelFiles: options.modelFiles ?? [],

@@ -1,6 +1,6 @@
 /** Writes a DICOM Segmentation (PS3.3 A.51) or a Label Map Segmentation (the same IOD with SegmentationType LABELMAP). */
 import { LimnetError } from "../../errors.js";
-import { codeItem } from "./codes.js";
+import { codeItem, localScheme } from "./codes.js";
 import { element, elementHeader } from "./elements.js";
 import { type FramePlace, packBits, packNumbers, placeFrames } from "./frames.js";
 import { dimensions, perFrameGroups, sharedGroups } from "./groups.js";
@@ -54,6 +54,7 @@ function header(source: LabelSource, segments: readonly Segment[], options: SegO
     ContentTime: common.SeriesTime,
     DeviceSerialNumber: "0",
     ...(attributes.BodyPartExamined ? { BodyPartExamined: attributes.BodyPartExamined } : {}),
+    ...codingSchemes(segments),
     ContentLabel: "SEGMENTATION",
     ContentDescription: "",
     ContentCreatorName: creatorName(options),
@@ -72,9 +73,16 @@ function header(source: LabelSource, segments: readonly Segment[], options: SegO
     ...lossy(attributes),
     SegmentationType: labelMap ? "LABELMAP" : "BINARY",
     SegmentsOverlap: overlap ? "YES" : "NO",
-    ...(labelMap ? { PixelPaddingValue: 0, SegmentSequence: [background(), ...items] } : { SegmentSequence: items }),
+    ...(labelMap ? { PixelPaddingValue: 0, _vrMap: { PixelPaddingValue: "US" } } : {}),
+    SegmentSequence: labelMap ? [background(), ...items] : items,
     ...sharedGroups(source),
   };
+}
+
+/** Who answers for codes that no public scheme has (PS3.3 C.12.1.1.1). */
+function codingSchemes(segments: readonly Segment[]): Attributes {
+  if (!segments.some(({ coding }) => coding.type.scheme === localScheme)) return {};
+  return { CodingSchemeIdentificationSequence: [{ CodingSchemeDesignator: localScheme, CodingSchemeName: "Names of labels, as the reader wrote them", CodingSchemeResponsibleOrganization: "limnet" }] };
 }
 
 /** Lossy compression of the source is told of what was made from it (PS3.3 C.7.6.1.1.5). */

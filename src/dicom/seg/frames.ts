@@ -79,18 +79,21 @@ export function packBits(segments: readonly Segment[], shape: Shape, frames: rea
     for (let slice = 0; slice < shape[2]; slice++) {
       const from = slice * pixels;
       let last = 0;
-      let shift = -1;
+      // Byte and bit of the frame's first pixel, apart: there may be more than 2^31 bits in all.
+      let byte = -1;
+      let offset = 0;
       for (let pixel = 0; pixel < pixels; pixel++) {
         const value = labels[from + pixel];
         if (value === 0) continue;
         if (value !== last) {
           last = value;
-          shift = numbers[value] > 0 ? starts[numbers[value] - 1][slice] - 1 : -1;
+          const start = numbers[value] > 0 ? starts[numbers[value] - 1][slice] - 1 : -1;
+          byte = Math.floor(start / 8);
+          offset = start - 8 * byte;
         }
-        if (shift < 0) continue;
-        const bit = shift + pixel;
-        // Not bit >> 3: there may be more than 2^31 bits.
-        bytes[Math.floor(bit / 8)] |= 1 << bit % 8;
+        if (byte < 0) continue;
+        const bit = offset + pixel;
+        bytes[byte + (bit >> 3)] |= 1 << (bit & 7);
       }
     }
   }

@@ -3,8 +3,8 @@ import dcmjs from "dcmjs";
 import type { Attributes } from "./modules.js";
 
 const explicitLittleEndian = "1.2.840.10008.1.2.1";
-/** Ours, derived from a UUID (PS3.5 B.2): the same in every file that limnet writes. */
-export const implementationClassUid = "2.25.202611240907001";
+/** Ours, made of a UUID (PS3.5 B.2): the same in every file that limnet writes. */
+export const implementationClassUid = "2.25.112449232079061004111579137201248880606";
 
 /**
  * Part 10 bytes in Explicit VR Little Endian. `last`: elements above (5200,9229), ready as bytes and in order, to stand after

@@ -4,13 +4,12 @@ import { createHash, randomUUID } from "node:crypto";
 /** A number as a decimal string (DS): at most 16 characters, as many digits as fit. */
 export function decimal(value: number): string {
   if (!Number.isFinite(value)) throw new RangeError(`${value} cannot be written as a decimal string`);
-  const shortest = String(value === 0 ? 0 : value);
-  if (shortest.length <= 16) return shortest;
-  for (let digits = 16; digits > 1; digits--) {
-    const text = String(Number(value.toPrecision(digits)));
-    if (text.length <= 16) return text;
+  for (let digits = 17; digits > 1; digits--) {
+    const rounded = digits === 17 ? value : Number(value.toPrecision(digits));
+    const fits = [String(rounded === 0 ? 0 : rounded), rounded.toExponential()].find((text) => text.length <= 16);
+    if (fits !== undefined) return fits;
   }
-  return value.toPrecision(1);
+  return value.toExponential(0);
 }
 
 /** A UID of the 2.25 root (PS3.5 B.2) that is the same for the same parts; equal parts in another order give another one. */
