@@ -1,6 +1,4 @@
 /** The map of the server: what a request passes, in order, and how the server starts and stops. */
-import { createServer as createHttpServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import express, { type Express } from "express";
 import type { App } from "../apps/app.js";
@@ -12,8 +10,11 @@ import { clearScratch, type ServerContext, scratchRoot } from "./context.js";
 import { docsRouter } from "./docs.js";
 import { type Endpoint, mount } from "./endpoint.js";
 import { errorHandler, notFound } from "./errors.js";
-import { crossOrigin, parseQuery, requestLog, securityHeaders } from "./middleware.js";
+import { closeServer, createHttp, listen, stalledBodies } from "./http.js";
+import { parseQuery, requestLog, securityHeaders } from "./middleware.js";
 import { describeApi } from "./openapi.js";
+import { checkOrigins } from "./origins.js";
+import { loginRate, requestRate } from "./rate.js";
 import { activeLearningRoutes } from "./routes/activelearning.js";
 import { authRoutes, loginTag } from "./routes/auth.js";
 import { datasetRoutes } from "./routes/dataset.js";
@@ -71,7 +72,7 @@ export function allEndpoints(): Endpoint[] {
 /** Builds the server around an app and a datastore that are started already. */
 export function createServer({ app, datastore, config, logger }: ServerParts): LimnetServer {
   const stop = new AbortController();
-  const sessions = new SessionStore(join(config.state, "sessions"), config.sessionExpiry, logger);
+  const sessions = new SessionStore(join(config.state, "sessions"), { longest: config.sessionExpiry, most: config.maxSessions }, logger);
   const auth = new Authenticator(config, logger, stop.signal);
   const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
@@ -80,9 +81,13 @@ export function createServer({ app, datastore, config, logger }: ServerParts): L
   http.disable("x-powered-by");
   http.set("etag", false);
   http.set("query parser", parseQuery);
+  http.set("trust proxy", config.trustProxy);
   http.use(requestLog(logger));
   http.use(securityHeaders());
-  http.use(crossOrigin(config));
+  http.use(checkOrigins(config, logger));
+  http.use(stalledBodies(config));
+  http.use(requestRate(config));
+  http.post(`${config.prefix}/auth/token`, loginRate(config));
   const api = express.Router();
   mount(api, endpoints, context);
   http.use(config.prefix || "/", api);
@@ -90,10 +95,7 @@ export function createServer({ app, datastore, config, logger }: ServerParts): L
   http.use(notFound);
   http.use(errorHandler(logger));
 
-  const server = createHttpServer(http);
-  // A scan may take long to arrive over a slow line; headers may not.
-  server.requestTimeout = 60 * 60 * 1000;
-  server.headersTimeout = 60 * 1000;
+  const server = createHttp(http, config);
   void clearScratch(scratchRoot(config));
 
   return {
@@ -105,25 +107,4 @@ export function createServer({ app, datastore, config, logger }: ServerParts): L
       await closeServer(server);
     },
   };
-}
-
-function listen(server: Server, { host, port }: Config): Promise<{ url: string; port: number }> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      const address = server.address() as AddressInfo;
-      const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
-      resolve({ url: `http://${name}:${address.port}`, port: address.port });
-    });
-  });
-}
-
-/** Lets running requests end for a moment, then cuts them off. */
-async function closeServer(server: Server, patienceMs = 3000): Promise<void> {
-  if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), patienceMs);
-  await closed;
-  clearTimeout(timer);
 }

@@ -15,6 +15,7 @@ interface Flags {
   auth?: boolean;
   tokens?: string;
   authRealm?: string;
+  allowOrigin?: string[];
   state?: string;
   ohif?: string;
 }
@@ -35,6 +36,7 @@ export function startServerCommand(program: Command): void {
     .option("--auth", "ask for a login: tokens of `limnet token add`, and the identity provider of --auth-realm")
     .option("--tokens <file>", "file of the tokens (default: where `limnet token` keeps them)")
     .option("--auth-realm <address>", "OpenID Connect realm that users come from, such as https://sso.example/realms/imaging")
+    .option("--allow-origin <address...>", "web pages that may use the server besides its own, such as https://viewer.example")
     .option("--insecure", "allow an address that other machines can reach without a login")
     .addHelpText("after", `
 Example:
@@ -67,10 +69,10 @@ function settings(flags: Flags): Config {
   if (/^https?:\/\//i.test(studies)) {
     throw new ConfigError("--studies is an address: DICOMweb archives are not supported yet, they come with a later version. Name a folder.");
   }
-  const { conf, ...rest } = flags;
+  const { conf, allowOrigin: corsOrigins, ...rest } = flags;
   // Who says where users come from wants them to log in.
   const auth = flags.auth ?? (flags.tokens !== undefined || flags.authRealm !== undefined ? true : undefined);
-  return loadConfig({ ...rest, auth, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+  return loadConfig({ ...rest, auth, corsOrigins, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
 }
 
 function pairs(words: readonly string[]): Record<string, string> {

@@ -3,10 +3,10 @@ import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { authEnvironment, authShape } from "./auth/settings.js";
+import { limitEnvironment, limitShape } from "./limits.js";
 
 const flag = (value: unknown) => (typeof value === "string" ? /^(true|1|yes|on|t|y)$/i.test(value) : value);
 const json = (value: unknown) => (typeof value === "string" ? (value.trim() === "" ? undefined : JSON.parse(value)) : value);
-const bytes = z.coerce.number().int().positive();
 
 const schema = z.object({
   app: z.string().min(1).meta({ description: "Folder of the app (labels, windows, model choice)" }),
@@ -21,18 +21,21 @@ const schema = z.object({
   state: z.string().min(1).optional(),
   /** Path in front of every API route, for a server that shares its address with others. */
   prefix: z.string().regex(/^(\/[A-Za-z0-9._~-]+)*$/, "must look like /limnet").default(""),
+  /** Web pages that may use the server beside its own and, without a login, those of the same machine; "*" for all. */
   corsOrigins: z.preprocess(json, z.array(z.string()).default([])),
   /** Folder of a build of the OHIF viewer, served under /ohif/. */
   ohif: z.string().min(1).optional(),
   /** The log on disk, beside standard error; GET /logs/ shows it. */
   logFile: z.string().min(1).optional(),
+  /** Names that a server for this machine answers to beside the machine's own, as behind a proxy. */
+  allowHosts: z.preprocess(json, z.array(z.string()).default([])),
+  /** Proxies in front, whose X-Forwarded-For says who asks. */
+  trustProxy: z.coerce.number().int().min(0).max(10).default(0),
   sessions: z.preprocess(flag, z.boolean().default(true)),
   /** Seconds; MONAI Label reads values up to 60 as an hour. */
   sessionExpiry: z.coerce.number().default(3600).transform((seconds) => (seconds > 60 ? seconds : 3600)),
   inferTimeout: z.coerce.number().positive().default(600),
-  maxUploadBytes: bytes.default(4 * 1024 ** 3),
-  maxFieldBytes: bytes.default(16 * 1024 ** 2),
-  maxParts: z.coerce.number().int().positive().default(64),
+  ...limitShape,
   ...authShape,
 });
 
@@ -53,12 +56,12 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   corsOrigins: ["MONAI_LABEL_CORS_ORIGINS"],
   ohif: ["LIMNET_OHIF"],
   logFile: ["LIMNET_LOG_FILE"],
+  allowHosts: ["LIMNET_ALLOW_HOSTS"],
+  trustProxy: ["LIMNET_TRUST_PROXY"],
   sessions: ["MONAI_LABEL_SESSIONS"],
   sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
-  maxUploadBytes: ["LIMNET_MAX_UPLOAD_BYTES"],
-  maxFieldBytes: ["LIMNET_MAX_FIELD_BYTES"],
-  maxParts: ["LIMNET_MAX_PARTS"],
+  ...limitEnvironment,
   ...authEnvironment,
 };
 
@@ -77,7 +80,7 @@ export function loadConfig(flags: ConfigInput, environment: NodeJS.ProcessEnv = 
   try {
     parsed = schema.safeParse(found);
   } catch {
-    throw new ConfigError("MONAI_LABEL_APP_CONF and MONAI_LABEL_CORS_ORIGINS have to be JSON text.");
+    throw new ConfigError("MONAI_LABEL_APP_CONF, MONAI_LABEL_CORS_ORIGINS and LIMNET_ALLOW_HOSTS have to be JSON text.");
   }
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "settings"}: ${issue.message}`);
@@ -91,6 +94,8 @@ export function loadConfig(flags: ConfigInput, environment: NodeJS.ProcessEnv = 
     ...(data.ohif !== undefined && { ohif: resolve(data.ohif) }),
   };
   checkHost(config);
+  // A server for this machine alone has nobody to keep out.
+  if (isLoopback(config.host) && !config.auth && found.requestsPerMinute === undefined) config.requestsPerMinute = 0;
   return Object.freeze(config);
 }
 

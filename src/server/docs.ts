@@ -1,7 +1,7 @@
 /** The Swagger page at `/`, with its files served from here: no page of ours loads anything from elsewhere. */
 import { type RequestHandler, Router } from "express";
-import helmet from "helmet";
 import swaggerUi from "swagger-ui-express";
+import { pagePolicy } from "./middleware.js";
 import type { OpenApiDocument } from "./openapi.js";
 
 /** Routes of the page. `/` answering 200 is also how MONAILabelReviewer finds out that the server lives. */
@@ -12,10 +12,9 @@ export function docsRouter(document: OpenApiDocument): Router {
   });
   const options = { customSiteTitle: "limnet", swaggerOptions: { validatorUrl: null } };
   const page = swaggerUi.setup(document, options);
-  const relaxed = helmet.contentSecurityPolicy({
-    directives: { "style-src": ["'self'", "'unsafe-inline'"], "img-src": ["'self'", "data:"], "upgrade-insecure-requests": null },
-  });
-  router.get(["/", "/docs"], relaxed, page);
+  // Swagger UI brings a style sheet inside its page, and its pictures as data.
+  const policy = pagePolicy({ "style-src": ["'self'", "'unsafe-inline'"], "img-src": ["'self'", "data:"] });
+  router.get(["/", "/docs"], policy, page);
   const assets = swaggerUi.serveFiles(document, options) as RequestHandler[];
   router.get(/^\/(swagger-ui|favicon-|oauth2-redirect)[\w.-]*$/, ...assets);
   return router;

@@ -1,5 +1,5 @@
 /** Every failure leaves as `{"detail": …}`, with a sentence where the caller can do something about it. */
-import type { ErrorRequestHandler, RequestHandler } from "express";
+import type { ErrorRequestHandler, Request, RequestHandler } from "express";
 import multer from "multer";
 import type { z } from "zod";
 import type { Log } from "../datastore/log.js";
@@ -89,7 +89,7 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     }
     for (const name of ["Content-Length", "Content-Disposition", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges"]) res.removeHeader(name);
     if (error instanceof LimnetError && error.retryAfter !== undefined) res.setHeader("Retry-After", String(Math.max(1, Math.ceil(error.retryAfter))));
-    if (!req.complete) req.resume();
+    if (!req.complete) readOn(req, status);
     if (status === 401) res.setHeader("WWW-Authenticate", "Bearer");
     res.status(status).json({ detail });
   };
@@ -98,6 +98,23 @@ export function errorHandler(log: Log): ErrorRequestHandler {
 /** What the file system says quotes the file, and the name of a scan may be that of a patient. */
 function withoutPaths(text: string): string {
   return text.replace(/'[^'\n]*[/\\][^'\n]*'/g, "'(a file)'");
+}
+
+/** Bytes that are read after a refusal. */
+const patience = 64 * 1024 ** 2;
+
+/**
+ * A client that still sends would not see the answer if the connection closed at once, so the rest is read and thrown away. Not all of
+ * it from those who may not send it at all.
+ */
+function readOn(req: Request, status: number): void {
+  req.resume();
+  if (![401, 403, 413, 429].includes(status)) return;
+  let left = patience;
+  req.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) req.destroy();
+  });
 }
 
 /** For paths that nobody serves. */

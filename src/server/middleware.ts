@@ -1,10 +1,8 @@
-/** What every request passes: an id, a log line, security headers, CORS. */
+/** What every request passes: an id, a log line, security headers. */
 import { randomUUID } from "node:crypto";
-import cors from "cors";
 import type { Request, RequestHandler } from "express";
 import helmet from "helmet";
 import type { Log } from "../datastore/log.js";
-import type { Config } from "./config.js";
 import { hashed } from "./logger.js";
 
 /** Query strings as HTML forms write them: "+" is a space, the last of repeated keys counts, brackets mean nothing. */
@@ -41,29 +39,25 @@ function image(req: Request): Record<string, string> {
   return typeof id === "string" && id !== "" ? { image: hashed(id) } : {};
 }
 
-/** Helmet without what would break plain http in a hospital's network. */
+/** Nothing may be loaded, framed or sent by what an API answers; pages say what they need (`pagePolicy`). */
 export function securityHeaders(): RequestHandler {
   return helmet({
-    contentSecurityPolicy: { directives: { "upgrade-insecure-requests": null } },
+    contentSecurityPolicy: { useDefaults: false, directives: { "default-src": ["'none'"], "base-uri": ["'none'"], "form-action": ["'none'"], "frame-ancestors": ["'none'"] } },
+    // Whether there is https in front is not known here; inside a hospital there often is none.
     strictTransportSecurity: false,
-    // Viewers on other origins may show what CORS lets them read.
-    crossOriginResourcePolicy: { policy: "cross-origin" },
+    crossOriginResourcePolicy: { policy: "same-site" },
+    xFrameOptions: { action: "deny" },
   });
 }
 
-/** Echoes the origin and allows credentials, on errors too; any origin unless a list is set. */
-export function crossOrigin(config: Config): RequestHandler[] {
-  const headers = cors({
-    origin: config.corsOrigins.length > 0 ? [...config.corsOrigins] : true,
-    credentials: true,
-    methods: ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"],
-    exposedHeaders: ["Content-Disposition", "X-Request-Id"],
-    maxAge: 600,
-    preflightContinue: true,
-  });
-  const preflight: RequestHandler = (req, res, next) => {
-    if (req.method !== "OPTIONS" || !req.headers["access-control-request-method"]) return next();
-    res.status(200).type("text/plain").send("OK");
+/** For a page of ours: its own scripts, styles and requests, plus what it names; never anything of another server. */
+export function pagePolicy(more: Readonly<Record<string, readonly string[]>> = {}): RequestHandler {
+  const own = ["'self'"];
+  const none = ["'none'"];
+  const base: Record<string, readonly string[]> = {
+    "default-src": none, "script-src": own, "style-src": own, "img-src": own, "font-src": own, "connect-src": own,
+    "base-uri": none, "form-action": own, "frame-ancestors": none,
   };
-  return [headers, preflight];
+  const directives = Object.fromEntries(Object.entries({ ...base, ...more }).map(([name, sources]) => [name, [...sources]]));
+  return helmet.contentSecurityPolicy({ useDefaults: false, directives });
 }

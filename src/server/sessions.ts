@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ImageSource } from "../apps/app.js";
 import type { Log } from "../datastore/log.js";
 import { moveInto } from "../datastore/move.js";
+import { LimnetError } from "../errors.js";
 import { fileDigest } from "../imaging/digest.js";
 import { splitUploadName } from "./uploads.js";
 
@@ -19,19 +20,26 @@ export interface SessionInfo {
   readonly expiry: number;
 }
 
+/** On disk: with whose it is, which is nobody else's business. */
+interface StoredSession extends SessionInfo {
+  readonly owner: string;
+}
+
 const seconds = () => Math.floor(Date.now() / 1000);
 const sweepEveryMs = 5 * 60 * 1000;
 
 export class SessionStore {
   readonly #root: string;
   readonly #longest: number;
+  readonly #most: number;
   readonly #log: Log;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `longest`: seconds after the last use at which a session ends at the latest. */
-  constructor(root: string, longest: number, log: Log) {
+  /** `longest`: seconds after the last use at which a session ends at the latest; `most`: sessions at once. */
+  constructor(root: string, { longest, most }: { longest: number; most: number }, log: Log) {
     this.#root = root;
     this.#longest = longest;
+    this.#most = most;
     this.#log = log;
     this.#timer = setInterval(() => void this.sweep(), sweepEveryMs);
     this.#timer.unref();
@@ -43,44 +51,46 @@ export class SessionStore {
     this.#timer = null;
   }
 
-  /** Takes a finished upload over. */
-  async create(upload: { path: string; ext: string }, expiry: number): Promise<SessionInfo> {
+  /** Takes a finished upload over. Throws LimnetError too_many where there are as many sessions as there may be. */
+  async create(upload: { path: string; ext: string }, expiry: number, owner: string): Promise<SessionInfo> {
+    await this.#checkRoom();
     const name = randomUUID();
     const path = join(this.#root, name);
     await mkdir(path, { recursive: true });
     const image = join(path, `image${upload.ext}`);
     await moveInto(upload.path, image);
     const now = seconds();
-    const info: SessionInfo = {
-      name, path, image, meta: {}, create_ts: now, last_access_ts: now,
+    const info: StoredSession = {
+      owner, name, path, image, meta: {}, create_ts: now, last_access_ts: now,
       expiry: expiry > 0 ? Math.min(expiry, this.#longest) : this.#longest,
     };
     await this.#write(info);
-    return info;
+    return shown(info);
   }
 
-  /** Null where there is no such session (any more). */
-  async get(id: string, touch = false): Promise<SessionInfo | null> {
+  /** Null where there is no such session (any more), or where it is somebody else's. */
+  async get(id: string, owner: string, touch = false): Promise<SessionInfo | null> {
     if (!isSessionId(id)) return null;
     const info = await this.#read(id);
-    if (!info || info.last_access_ts + info.expiry < seconds()) return null;
-    if (!touch) return info;
+    if (!info || info.owner !== owner || info.last_access_ts + info.expiry < seconds()) return null;
+    if (!touch) return shown(info);
     const touched = { ...info, last_access_ts: seconds() };
     await this.#write(touched);
-    return touched;
+    return shown(touched);
   }
 
   /** The image of a session for a model; using it keeps the session alive. */
-  async image(id: string): Promise<ImageSource | null> {
-    const info = await this.get(id, true);
+  async image(id: string, owner: string): Promise<ImageSource | null> {
+    const info = await this.get(id, owner, true);
     if (!info) return null;
     return { id: "", path: info.image, ext: splitUploadName(info.image).ext, digest: await fileDigest(info.image) };
   }
 
-  async remove(id: string): Promise<SessionInfo | null> {
+  async remove(id: string, owner: string): Promise<SessionInfo | null> {
     const info = isSessionId(id) ? await this.#read(id) : null;
-    if (info) await rm(join(this.#root, id), { recursive: true, force: true });
-    return info;
+    if (info?.owner !== owner) return null;
+    await rm(join(this.#root, id), { recursive: true, force: true });
+    return shown(info);
   }
 
   /** Removes sessions that ended. */
@@ -93,20 +103,33 @@ export class SessionStore {
     }
   }
 
-  async #read(id: string): Promise<SessionInfo | null> {
+  /** Sessions that ended make room first. */
+  async #checkRoom(): Promise<void> {
+    const count = async () => (await readdir(this.#root).catch(() => [])).filter(isSessionId).length;
+    if ((await count()) < this.#most) return;
+    await this.sweep();
+    if ((await count()) < this.#most) return;
+    throw new LimnetError("too_many", `There are ${this.#most} sessions, as many as this server keeps (LIMNET_MAX_SESSIONS). End one with DELETE /session/ID, or wait until one ends by itself.`, { retryAfter: 60 });
+  }
+
+  async #read(id: string): Promise<StoredSession | null> {
     try {
-      const info = JSON.parse(await readFile(join(this.#root, id, "meta.info"), "utf8")) as SessionInfo;
+      const info = JSON.parse(await readFile(join(this.#root, id, "meta.info"), "utf8")) as Partial<StoredSession> & SessionInfo;
       // Paths are made anew: the folder may have been moved, and no file decides which path is read.
       const path = join(this.#root, id);
-      return { ...info, name: id, path, image: join(path, `image${splitUploadName(info.image).ext}`) };
+      return { ...info, owner: info.owner ?? "", name: id, path, image: join(path, `image${splitUploadName(info.image).ext}`) };
     } catch {
       return null;
     }
   }
 
-  #write(info: SessionInfo): Promise<void> {
+  #write(info: StoredSession): Promise<void> {
     return writeFile(join(this.#root, info.name, "meta.info"), JSON.stringify(info));
   }
+}
+
+function shown({ owner: _owner, ...info }: StoredSession): SessionInfo {
+  return info;
 }
 
 /** Only ids that we gave out, so that none is a path. */

@@ -84,9 +84,9 @@ describe("what /infer refuses, with a sentence", () => {
     ["/infer/limnet", 400, /\?image=ID/],
     ["/infer/limnet?session_id=xyz", 404, /Session \(xyz\) Not Found/],
   ])("%s", async (path, status, sentence) => {
-    const reply = await post(path).set("Origin", "http://viewer.example").expect(status);
+    const reply = await post(path).set("Origin", "http://localhost:3000").expect(status);
     expect(reply.body.detail).toMatch(sentence);
-    expect(reply.headers["access-control-allow-origin"]).toBe("http://viewer.example");
+    expect(reply.headers["access-control-allow-origin"]).toBe("http://localhost:3000");
     expect(lab.seen).toEqual([]);
   });
 
@@ -114,9 +114,9 @@ describe("what /infer refuses, with a sentence", () => {
     lab.behave.run = async () => {
       throw new Error(`cannot open ${lab.folder}`);
     };
-    const reply = await post("/infer/limnet?image=scan_1").set("Origin", "http://viewer.example").expect(500);
+    const reply = await post("/infer/limnet?image=scan_1").set("Origin", "http://localhost:3000").expect(500);
     expect(reply.body.detail).not.toContain(lab.folder);
-    expect(reply.headers["access-control-allow-origin"]).toBe("http://viewer.example");
+    expect(reply.headers["access-control-allow-origin"]).toBe("http://localhost:3000");
   });
 });
 

@@ -41,7 +41,8 @@ export class DownloadGrants {
 
   /** Null where the address is not the client's own: behind a proxy everyone has the same. */
   #key(req: Request, image: string): string | null {
-    if (this.#milliseconds <= 0 || req.headers["x-forwarded-for"] !== undefined || req.headers.forwarded !== undefined) return null;
-    return `${req.socket.remoteAddress} ${image}`;
+    const proxied = req.headers["x-forwarded-for"] !== undefined || req.headers.forwarded !== undefined;
+    if (this.#milliseconds <= 0 || (proxied && !req.app.get("trust proxy"))) return null;
+    return `${req.ip} ${image}`;
   }
 }

@@ -20,6 +20,11 @@ export interface User {
 /** Everyone, where login is off: MONAI Label's own stand-in. */
 export const nobody: User = { id: "", username: "admin", email: "admin@monailabel.com", name: "UNK", roles };
 
+/** What is noted beside an image or label: `user`, where somebody is logged in (protocol 1.2). */
+export function signature({ id, username }: User): { user?: string } {
+  return id === "" ? {} : { user: username };
+}
+
 /** All roles that come with the given ones. */
 export function withLower(held: readonly Role[]): Role[] {
   const highest = Math.max(...held.map((role) => roles.indexOf(role)), -1);

@@ -7,6 +7,7 @@ import { unknownImage } from "../../datastore/folder.js";
 import { checkExtension, checkId, imageExtensions } from "../../datastore/names.js";
 import { LimnetError } from "../../errors.js";
 import { readHeader } from "../../imaging/read.js";
+import { signature } from "../auth/roles.js";
 import { parseObject } from "../bodies.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
@@ -26,7 +27,7 @@ function addImage(path: string): Endpoint {
     method: "put", path, tag, role: "annotator", summary: "Stores an image; its id is `image`, else the name of the file without extension",
     querySchema: z.object({ image: z.string().optional() }),
     body: { "multipart/form-data": { type: "object", properties: { file: filePart, params: jsonPart }, required: ["file"] } },
-    async handle({ query, req, res, scratch, context: { datastore, config } }) {
+    async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: ["file"], texts: ["params"] });
       const upload = form.file("file");
       if (!upload) throw ValidationError.missing("file");
@@ -36,7 +37,7 @@ function addImage(path: string): Endpoint {
       checkExtension(upload.ext, imageExtensions);
       // A file that cannot be read is better refused now than at the first click.
       await readHeader(upload.path);
-      await datastore.addImage(id, upload.ext, upload.path, info);
+      await datastore.addImage(id, upload.ext, upload.path, { ...info, ...signature(user) });
       return { image: id };
     },
   });
@@ -90,9 +91,9 @@ function updateInfo(): Endpoint {
   return endpoint({
     method: "put", path: "/datastore/image/info", tag, role: "annotator", summary: "Adds to what is known about an image", querySchema: oneImage,
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { info: jsonPart } } },
-    async handle({ query, req, res, scratch, context: { datastore, config } }) {
+    async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: ["info"] });
-      await datastore.updateImageInfo(query.image, parseObject(await form.text("info"), "info"));
+      await datastore.updateImageInfo(query.image, { ...parseObject(await form.text("info"), "info"), ...signature(user) });
       return null;
     },
   });

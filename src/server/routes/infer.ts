@@ -8,6 +8,7 @@ import { unknownImage } from "../../datastore/folder.js";
 import { originalTag } from "../../datastore/names.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
+import { signature } from "../auth/roles.js";
 import { parseObject } from "../bodies.js";
 import { sendDownload, sendMultipart } from "../downloads.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
@@ -68,8 +69,8 @@ function findModel(app: App, name: string): InferTask {
 }
 
 /** A known session goes before a file, a file before an id of the datastore. */
-async function findImage({ query, context: { datastore, sessions } }: InferCall, form: Form): Promise<ImageSource> {
-  const lent = query.session_id ? await sessions.image(query.session_id) : null;
+async function findImage({ query, user, context: { datastore, sessions } }: InferCall, form: Form): Promise<ImageSource> {
+  const lent = query.session_id ? await sessions.image(query.session_id, user.id) : null;
   if (lent) return lent;
   const upload = form.file("file");
   if (upload) return { id: "", path: upload.path, ext: upload.ext, digest: await fileDigest(upload.path) };
@@ -98,13 +99,13 @@ async function run(task: InferTask, image: ImageSource, params: Params, { signal
   }
 }
 
-async function reply({ path, query, res, scratch, context }: InferCall, params: Params, image: ImageSource, result: InferResult): Promise<unknown> {
+async function reply({ path, query, res, scratch, context, user }: InferCall, params: Params, image: ImageSource, result: InferResult): Promise<unknown> {
   const file = params.result_write_to_file === false ? null : result.file;
   if (file && params.save_label === true && image.id !== "") {
     const copy = join(await scratch.folder(), `label-${randomBytes(6).toString("hex")}${file.ext}`);
     await copyFile(file.path, copy);
     const tag = typeof params.label_tag === "string" && params.label_tag !== "" ? params.label_tag : originalTag;
-    await context.datastore.saveLabel(image.id, tag, file.ext, copy, { model: path.model, params: result.json });
+    await context.datastore.saveLabel(image.id, tag, file.ext, copy, { model: path.model, params: result.json, ...signature(user) });
   }
   if (query.output === "json") return result.json;
   if (!file) {

@@ -6,6 +6,7 @@ import { checkExtension, checkTag, finalTag, labelExtensions } from "../../datas
 import { LimnetError } from "../../errors.js";
 import { convertRawLabel } from "../../imaging/raw-label.js";
 import { readHeader } from "../../imaging/read.js";
+import { signature } from "../auth/roles.js";
 import { parseObject } from "../bodies.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
@@ -25,7 +26,7 @@ function saveLabel(): Endpoint {
     method: "put", path: "/datastore/label", tag, role: "annotator", summary: "Submits a label",
     querySchema: z.object({ image: z.string(), tag: z.string().default(finalTag) }),
     body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
-    async handle({ query, req, res, scratch, context: { datastore, config } }) {
+    async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const labelTag = query.tag || finalTag;
       checkTag(labelTag);
       if (!(await datastore.image(query.image))) throw unknownImage(query.image);
@@ -42,7 +43,7 @@ function saveLabel(): Endpoint {
       checkExtension(upload.ext, labelExtensions);
       // Overlapping segments of Slicer lie in a fourth axis, which is more than a volume has: kept as they are.
       if (upload.ext.toLowerCase() !== ".seg.nrrd") await readHeader(upload.path);
-      await datastore.saveLabel(query.image, labelTag, upload.ext, upload.path, info);
+      await datastore.saveLabel(query.image, labelTag, upload.ext, upload.path, { ...info, ...signature(user) });
       return { image: query.image, label: query.image };
     },
   });
@@ -99,9 +100,9 @@ function updateInfo(path: string, field: "info" | "params"): Endpoint {
   return endpoint({
     method: "put", path, tag, role: "annotator", summary: "Adds to what is known about a label", querySchema: oneLabel,
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { [field]: jsonPart } } },
-    async handle({ query, req, res, scratch, context: { datastore, config } }) {
+    async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: [field] });
-      await datastore.updateLabelInfo(query.label, query.tag, parseObject(await form.text(field), field));
+      await datastore.updateLabelInfo(query.label, query.tag, { ...parseObject(await form.text(field), field), ...signature(user) });
       return null;
     },
   });

@@ -20,7 +20,7 @@ function createSession(): Endpoint {
     method: "put", path: "/session/", tag, role: "user", summary: "Lends the server an image",
     querySchema: z.object({ uncompress: booleanText, expiry: z.coerce.number().int().min(0).default(0) }),
     body: { "multipart/form-data": { type: "object", properties: { files: filePart }, required: ["files"] } },
-    async handle({ query, req, res, scratch, context: { config, sessions } }) {
+    async handle({ query, req, res, scratch, user, context: { config, sessions } }) {
       if (!config.sessions) throw new LimnetError("sessions_off", "Session Feature is Not Enabled");
       if (query.uncompress) throw new LimnetError("not_implemented", "Archives are not unpacked by this server. Send the volume itself as .nii.gz, .nrrd or .mha.");
       const form = await readForm({ req, res, config, scratch, files: ["files"], texts: [] });
@@ -28,7 +28,7 @@ function createSession(): Endpoint {
       if (!upload) throw ValidationError.missing("files");
       if (more.length > 0) throw new LimnetError("not_implemented", "A session of several files (a DICOM series) is not supported yet. Send one volume as .nii.gz, .nrrd or .mha.");
       await readHeader(upload.path);
-      const info = await sessions.create(upload, query.expiry);
+      const info = await sessions.create(upload, query.expiry, user.id);
       return { session_id: info.name, session_info: info };
     },
   });
@@ -38,9 +38,9 @@ function getSession(): Endpoint {
   return endpoint({
     method: "get", path: "/session/{session_id}", tag, role: "user", summary: "What is known about a session, or its image", pathSchema,
     querySchema: z.object({ update_ts: booleanText, image: booleanText }),
-    async handle({ path, query, res, context: { sessions } }) {
+    async handle({ path, query, res, user, context: { sessions } }) {
       const missing = `Session (${path.session_id.slice(0, 80)}) Not Found`;
-      const info = await sessions.get(path.session_id, query.update_ts);
+      const info = await sessions.get(path.session_id, user.id, query.update_ts);
       if (!info) throw new LimnetError("not_found", missing);
       if (!query.image) return info;
       await sendDownload(res, info.image, info.image.split(/[/\\]/).at(-1)!, missing);
@@ -52,8 +52,8 @@ function getSession(): Endpoint {
 function removeSession(): Endpoint {
   return endpoint({
     method: "delete", path: "/session/{session_id}", tag, role: "user", summary: "Ends a session", pathSchema,
-    async handle({ path, context: { sessions } }) {
-      const info = await sessions.remove(path.session_id);
+    async handle({ path, user, context: { sessions } }) {
+      const info = await sessions.remove(path.session_id, user.id);
       if (!info) throw new LimnetError("not_found", "Session Not Found");
       return info;
     },
