@@ -27,6 +27,7 @@ export function requestLog(log: Log): RequestHandler {
         route: res.locals.route ?? "(no route)",
         ...image(req),
         status: res.writableFinished ? res.statusCode : "client gone",
+        ...(res.locals.user && { user: res.locals.user }),
         milliseconds: Math.round(performance.now() - started),
       });
     });

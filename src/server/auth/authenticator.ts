@@ -4,7 +4,7 @@ import type { Request } from "express";
 import type { Log } from "../../datastore/log.js";
 import { LimnetError } from "../../errors.js";
 import { DownloadGrants } from "./grants.js";
-import { OidcProvider, type OidcTimes } from "./oidc.js";
+import { OidcProvider } from "./oidc.js";
 import { type Access, nobody, type Role, type User, withLower } from "./roles.js";
 import type { AuthSettings } from "./settings.js";
 import { defaultTokenFile, findToken, isLocalToken, readTokens, type TokenRecord } from "./tokens.js";
@@ -21,13 +21,13 @@ export class Authenticator {
   #tokens: readonly TokenRecord[] = [];
   #stamp = "";
 
-  constructor(settings: AuthSettings, log: Log, closing: AbortSignal, times: OidcTimes = {}) {
+  constructor(settings: AuthSettings, log: Log, closing: AbortSignal) {
     this.#settings = settings;
     this.#log = log;
     this.#file = settings.tokens ?? defaultTokenFile();
     this.grants = new DownloadGrants(settings.downloadGrant * 1000);
     const { authRealm } = settings;
-    this.#oidc = authRealm === undefined ? null : new OidcProvider({ ...settings, authRealm }, log, closing, times);
+    this.#oidc = authRealm === undefined ? null : new OidcProvider({ ...settings, authRealm }, log, closing);
   }
 
   /** Whether a login is asked for. */

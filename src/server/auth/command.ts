@@ -16,7 +16,7 @@ export function tokenCommand(program: Command): void {
 
   common(token.command("add <name>"))
     .description("make a token and print it: it is shown this once")
-    .requiredOption("-r, --role <role...>", `what it may do: ${roles.join(", ")}; each includes those before it`, collect, [])
+    .requiredOption("-r, --role <role...>", `what it may do: ${roles.join(", ")}; each includes those before it`, collect)
     .option("-d, --days <number>", "how long it is good for (default: until it is removed)", days)
     .action(async (name: string, flags: Flags) => {
       const expires = flags.days === undefined ? null : new Date(Date.now() + flags.days * 86_400_000);
@@ -42,7 +42,7 @@ function fileOf({ file }: Flags): string {
   return file ?? (process.env.LIMNET_TOKENS || defaultTokenFile());
 }
 
-function collect(value: string, before: Role[]): Role[] {
+function collect(value: string, before: Role[] = []): Role[] {
   const added = value.split(",").map((name) => {
     const role = roles.find((one) => one === name.trim().toLowerCase());
     if (!role) throw new InvalidArgumentError(`Roles are ${roles.join(", ")}.`);

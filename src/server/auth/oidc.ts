@@ -17,14 +17,8 @@ const keysSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).
 /** Answers of a provider are small; more is not read. */
 const longestAnswer = 1 << 20;
 
-export interface OidcTimes {
-  /** Keys older than this are fetched again, in milliseconds. */
-  readonly refreshAfter?: number;
-  /** The provider is not asked again sooner than this, whether for an unknown key or after a failure. */
-  readonly askAgainAfter?: number;
-  /** Longest that old keys count while the provider cannot be reached. */
-  readonly keepWhileDown?: number;
-}
+/** Longest that old keys count while the provider cannot be reached. */
+const keepWhileDownMs = 3600_000;
 
 interface Known {
   readonly discovery: Discovery;
@@ -35,17 +29,15 @@ interface Known {
 export class OidcProvider {
   readonly #settings: AuthSettings & { authRealm: string };
   readonly #log: Log;
-  readonly #times: Required<OidcTimes>;
   readonly #closing: AbortSignal;
   #known: Known | null = null;
   #asked = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | null = null;
 
-  constructor(settings: AuthSettings & { authRealm: string }, log: Log, closing: AbortSignal, times: OidcTimes = {}) {
+  constructor(settings: AuthSettings & { authRealm: string }, log: Log, closing: AbortSignal) {
     this.#settings = settings;
     this.#log = log;
     this.#closing = closing;
-    this.#times = { refreshAfter: 10 * 60_000, askAgainAfter: 10_000, keepWhileDown: 60 * 60_000, ...times };
   }
 
   /**
@@ -94,13 +86,13 @@ export class OidcProvider {
 
   async #keys(): Promise<Known> {
     const known = this.#known;
-    if (known && Date.now() - known.at < this.#times.refreshAfter) return known;
+    if (known && Date.now() - known.at < this.#settings.authRefresh * 1000) return known;
     return this.#refresh(known);
   }
 
   /** Newer keys; those that are known where it is too early to ask, or where nobody answers. */
   async #refresh(known: Known | null): Promise<Known> {
-    if (this.#asking || Date.now() - this.#asked >= this.#times.askAgainAfter) {
+    if (this.#asking || Date.now() - this.#asked >= this.#settings.authRetry * 1000) {
       this.#asking ??= this.#fetch().finally(() => {
         this.#asked = Date.now();
         this.#asking = null;
@@ -112,7 +104,7 @@ export class OidcProvider {
       }
     }
     const found = this.#known ?? known;
-    if (found && Date.now() - found.at < this.#times.keepWhileDown) return found;
+    if (found && Date.now() - found.at < keepWhileDownMs) return found;
     throw unavailable("");
   }
 

@@ -14,6 +14,10 @@ export const authShape = {
   authClientId: z.string().min(1).default("monailabel-app"),
   /** Seconds for one answer of the identity provider. */
   authTimeout: z.coerce.number().positive().max(600).default(10),
+  /** Seconds after which the provider's keys are fetched again. */
+  authRefresh: z.coerce.number().positive().default(600),
+  /** Seconds between two questions to a provider, for a key that is not known or after one that it did not answer. */
+  authRetry: z.coerce.number().positive().default(10),
   /** `aud` that a token of the provider must have; not looked at where unset, as in MONAI Label. */
   authAudience: z.string().min(1).optional(),
   /** `iss` that it must have, where that is not what the realm says of itself. */
@@ -38,6 +42,8 @@ export const authEnvironment: Record<keyof typeof authShape, readonly string[]> 
   authRealm: ["MONAI_LABEL_AUTH_REALM_URI"],
   authClientId: ["MONAI_LABEL_AUTH_CLIENT_ID"],
   authTimeout: ["MONAI_LABEL_AUTH_TIMEOUT"],
+  authRefresh: ["LIMNET_AUTH_REFRESH"],
+  authRetry: ["LIMNET_AUTH_RETRY"],
   authAudience: ["LIMNET_AUTH_AUDIENCE"],
   authIssuer: ["LIMNET_AUTH_ISSUER"],
   authClaimUsername: ["MONAI_LABEL_AUTH_TOKEN_USERNAME"],
