@@ -3,19 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { table } from "../src/evaluate/table.js";
+import { benchDatastore } from "./datastore.js";
 import { benchEngine } from "./engine.js";
 import { benchSeg } from "./seg.js";
 import { benchServer } from "./server.js";
-import type { Figure } from "./statistics.js";
+import { printFigures } from "./statistics.js";
 import { writeScan } from "./synthetic.js";
-
-function row({ name, value, unit, target, note }: Figure): string[] {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  const goal = target ? `${target.kind === "most" ? "at most" : "at least"} ${target.value} ${unit}` : "";
-  const ratio = target ? (value / target.value).toFixed(2) : "";
-  return [name, `${value.toFixed(digits)} ${unit}`, goal, ratio, note];
-}
 
 const { values } = parseArgs({ options: { out: { type: "string" } } });
 const processors = cpus();
@@ -31,8 +24,8 @@ try {
   const scan = await writeScan(folder, "bench");
   const states = await mkdtemp(join(tmpdir(), "limnet-bench-states-"));
   try {
-    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...benchSeg()];
-    console.log(`\n${table(["what", "measured", "target", "ratio", "how"], figures.map(row))}`);
+    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...benchSeg(), ...await benchDatastore()];
+    printFigures(figures);
     if (values.out) {
       await mkdir(dirname(resolve(values.out)), { recursive: true });
       await writeFile(values.out, `${JSON.stringify({ created: new Date().toISOString(), machine, figures }, null, 1)}\n`);

@@ -1,8 +1,8 @@
 /** The server as a user runs it: start, memory, and whether it answers while the engine works. */
-import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ServerProcess, startServerProcess } from "../src/demo/server-process.js";
+import { memoryOf } from "./memory.js";
 import { type Figure, median, quantile } from "./statistics.js";
 import { centre } from "./synthetic.js";
 
@@ -23,21 +23,6 @@ async function startTime(studies: string): Promise<number> {
   } finally {
     await server.close();
   }
-}
-
-/** Resident memory of a process and all below it, in MB; NaN where there is no /proc. */
-async function residentMemory(root: number): Promise<number> {
-  const parents = new Map<number, number>();
-  const resident = new Map<number, number>();
-  for (const name of await readdir("/proc").catch(() => [])) {
-    const status = /^\d+$/.test(name) ? await readFile(`/proc/${name}/status`, "utf8").catch(() => "") : "";
-    const value = (key: string) => Number(new RegExp(`^${key}:\\s*(\\d+)`, "m").exec(status)?.[1] ?? 0);
-    parents.set(Number(name), value("PPid"));
-    resident.set(Number(name), value("VmRSS"));
-  }
-  const below = (pid: number): boolean => pid === root || (pid > 1 && parents.has(pid) && below(parents.get(pid)!));
-  const total = [...resident].filter(([pid]) => below(pid)).reduce((sum, [, kilobytes]) => sum + kilobytes, 0);
-  return total === 0 ? NaN : (total * 1024) / 1e6;
 }
 
 /** Asks for /info/ again and again until all `work` is done. Milliseconds per answer. */
@@ -83,9 +68,9 @@ export async function benchServer(studies: string, image: string): Promise<Figur
   try {
     await (await fetch(`${server.url}/info/`)).arrayBuffer();
     await sleep(2000);
-    const idle = await residentMemory(server.pid);
+    const { total: idle } = await memoryOf(server.pid);
     const busy = await answering(server, image);
-    const used = await residentMemory(server.pid);
+    const { total: used } = await memoryOf(server.pid);
     return [
       { name: "start to ready", value: median(times), unit: "s", target: { value: 3, kind: "most" }, note: `spawn to the first 200 of /info/, median of ${starts}` },
       ...busy,

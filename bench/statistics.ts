@@ -1,4 +1,7 @@
-/** What the benches report: a figure, its unit, and what it is measured against. */
+/** What the benches report, and how it is printed. */
+import { table } from "../src/evaluate/table.js";
+
+/** A figure, its unit, and what it is measured against. */
 export interface Figure {
   readonly name: string;
   readonly value: number;
@@ -17,4 +20,15 @@ export function quantile(values: readonly number[], share: number): number {
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
+}
+
+function row({ name, value, unit, target, note }: Figure): string[] {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  const goal = target ? `${target.kind === "most" ? "at most" : "at least"} ${target.value} ${unit}` : "";
+  const ratio = target ? (value / target.value).toFixed(2) : "";
+  return [name, `${value.toFixed(digits)} ${unit}`, goal, ratio, note];
+}
+
+export function printFigures(figures: readonly Figure[]): void {
+  console.log(`\n${table(["what", "measured", "target", "ratio", "how"], figures.map(row))}`);
 }

@@ -50,10 +50,13 @@ export interface InferTask {
   run(request: InferRequest, options: InferOptions): Promise<InferResult>;
 }
 
+/** The images of a datastore that a client may be given now: not labelled yet, and nobody else was given them (pool.ts). */
+export type Pool = Pick<Datastore, "select" | "listUnlabeled" | "image" | "imageDigest">;
+
 export interface Strategy {
   readonly description: string;
-  /** Null where nothing is left to label. Keys beside `id` travel to the client. */
-  next(datastore: Datastore, options: Params): Promise<({ id: string } & Info) | null>;
+  /** Null where nothing is left to label. Keys beside `id` travel to the client. `options`: the body of the request. */
+  next(pool: Pool, options: Params): Promise<({ id: string } & Info) | null>;
 }
 
 export interface App {

@@ -30,6 +30,8 @@ const confSchema = z.looseObject({
     .pipe(z.array(z.enum(kinds.map(({ name }) => name))).min(1)),
   fusion: z.enum(["network", "none"]).default("network"),
   memory: z.enum(["permanent", "literal"]).default("permanent"),
+  /** Makes the order of strategy random a fixed shuffle. */
+  seed: z.string().min(1).optional(),
   /** Threads of the engine; default as many as the machine gives. */
   threads: z.coerce.number().int().min(1).max(256).optional(),
   /** Folder with manifest.json and the graphs; default models/ of the package. */
@@ -55,9 +57,9 @@ export interface LoadOptions {
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
 export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
   const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
-  const { models, fusion, memory, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
+  const { models, fusion, memory, seed, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, models };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };

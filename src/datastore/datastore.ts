@@ -29,15 +29,28 @@ export interface ImageFile {
   readonly info: Info;
 }
 
+/** What the index knows about an image, not copied: to be looked at and not kept or changed. */
+export interface ImageGlance {
+  readonly id: string;
+  readonly ext: string;
+  readonly info: Readonly<Info>;
+  /** By tag. */
+  readonly labels: ReadonlyMap<string, { readonly ext: string; readonly info: Readonly<Info> }>;
+}
+
 /** Where images come from and labels go to. Ids are opaque; no id is ever used as a path unchecked. */
 export interface Datastore {
   start(): Promise<void>;
   close(): Promise<void>;
   document(): Promise<DatastoreDocument>;
+  /** The document as JSON text: the way for a large store, made without holding up requests. */
+  documentText(): Promise<Buffer>;
   stats(): Promise<DatastoreStats>;
   listImages(): Promise<string[]>;
   /** Ids of images that have no label under `final`. */
   listUnlabeled(): Promise<string[]>;
+  /** Shows every image, in the order of ids and in one go, to `pick`; what it returns is collected, undefined left out. */
+  select<T>(pick: (image: ImageGlance) => T | undefined): Promise<T[]>;
   /** Null where the id is not known. */
   image(id: string): Promise<ImageFile | null>;
   label(id: string, tag: string): Promise<ImageFile | null>;
@@ -51,5 +64,7 @@ export interface Datastore {
   removeLabel(id: string, tag: string): Promise<void>;
   /** Shallow merge. */
   updateImageInfo(id: string, info: Info): Promise<void>;
+  /** The same for what may be lost when the process is killed within a second: seen at once, written to the disk soon. */
+  noteImageInfo(id: string, info: Info): Promise<void>;
   updateLabelInfo(id: string, tag: string, info: Info): Promise<void>;
 }

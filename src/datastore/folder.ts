@@ -5,22 +5,23 @@ import { LimnetError } from "../errors.js";
 import { fileDigest } from "../imaging/digest.js";
 import { readHeader } from "../imaging/read.js";
 import type { VolumeHeader } from "../imaging/volume.js";
-import type { Datastore, DatastoreDocument, DatastoreStats, ImageFile, Info } from "./datastore.js";
+import type { Datastore, DatastoreDocument, DatastoreStats, ImageFile, ImageGlance, Info } from "./datastore.js";
 import { DigestCache } from "./digest-cache.js";
-import { FolderIndex } from "./folder-index.js";
-import { type FileEntry, type ImageEntry, type Index, toDocument } from "./index-file.js";
-import { type Log, silentLog } from "./log.js";
+import { FolderIndex, type FolderIndexOptions } from "./folder-index.js";
+import { documentPieces, dropLabel, type FileEntry, freshEntry, freshImage, type ImageEntry, type Index, setLabel, toDocument } from "./index-file.js";
+import { silentLog } from "./log.js";
 import { moveInto } from "./move.js";
 import { checkExtension, checkId, checkTag, finalTag, imageExtensions, isOneOf, labelExtensions } from "./names.js";
-import { freshEntry } from "./reconcile.js";
 
 export class FolderDatastore implements Datastore {
   readonly #index: FolderIndex;
   readonly #digests = new DigestCache(fileDigest);
+  /** Made when first asked for, thrown away when an image or label comes or goes: a large folder is counted and sorted once. */
+  #overview: Overview | null = null;
 
   /** `folder` is created by `start` where it is missing. */
-  constructor(folder: string, options: { log?: Log } = {}) {
-    this.#index = new FolderIndex(resolve(folder), options.log ?? silentLog);
+  constructor(folder: string, options: Partial<FolderIndexOptions> = {}) {
+    this.#index = new FolderIndex(resolve(folder), { ...options, log: options.log ?? silentLog });
   }
 
   start(): Promise<void> {
@@ -35,22 +36,35 @@ export class FolderDatastore implements Datastore {
     return this.#index.read((index) => structuredClone(toDocument(index)));
   }
 
+  async documentText(): Promise<Buffer> {
+    const index = await this.#index.read((now) => now);
+    const pieces: Buffer[] = [];
+    for await (const piece of documentPieces(index)) pieces.push(Buffer.from(piece));
+    return Buffer.concat(pieces);
+  }
+
   stats(): Promise<DatastoreStats> {
-    return this.#index.read((index) => {
-      const tags = new Map<string, number>();
-      for (const entry of index.objects.values()) {
-        for (const tag of entry.labels.keys()) tags.set(tag, (tags.get(tag) ?? 0) + 1);
-      }
-      return { total: index.objects.size, completed: tags.get(finalTag) ?? 0, label_tags: Object.fromEntries(tags) };
-    });
+    return this.#index.read((index) => structuredClone(this.#look(index).stats));
   }
 
   listImages(): Promise<string[]> {
-    return this.#list(() => true);
+    return this.select(({ id }) => id);
   }
 
   listUnlabeled(): Promise<string[]> {
-    return this.#list((entry) => !entry.labels.has(finalTag));
+    return this.select(({ id, labels }) => (labels.has(finalTag) ? undefined : id));
+  }
+
+  select<T>(pick: (image: ImageGlance) => T | undefined): Promise<T[]> {
+    return this.#index.read((index) => {
+      const picked: T[] = [];
+      for (const id of this.#look(index).ids) {
+        const entry = index.objects.get(id);
+        const wanted = entry && pick({ id, ext: entry.image.ext, info: entry.image.info, labels: entry.labels });
+        if (wanted !== undefined) picked.push(wanted);
+      }
+      return picked;
+    });
   }
 
   image(id: string): Promise<ImageFile | null> {
@@ -81,11 +95,13 @@ export class FolderDatastore implements Datastore {
     checkExtension(ext, imageExtensions);
     await this.#index.change(async (index) => {
       const before = index.objects.get(id);
+      const extBefore = before?.image.ext;
       await moveInto(file, this.#imagePath(id, ext));
-      const image = { ...freshEntry(id, ext), rest: before?.image.rest ?? {} };
-      image.info = { ...info, ...image.info };
-      index.objects.set(id, { image, labels: before?.labels ?? new Map(), rest: before?.rest ?? {} });
-      await this.#removeOthers(imageExtensions, before?.image.ext, ext, (other) => this.#imagePath(id, other));
+      const entry = before ?? freshImage(id, ext);
+      entry.image = { ...freshEntry(id, ext), rest: entry.image.rest };
+      entry.image.info = { ...info, ...entry.image.info };
+      index.objects.set(id, entry);
+      await this.#removeOthers(imageExtensions, extBefore, ext, (other) => this.#imagePath(id, other));
     });
   }
 
@@ -109,7 +125,7 @@ export class FolderDatastore implements Datastore {
       const label = freshEntry(id, ext);
       label.info = { ...info, ...label.info };
       const before = entry.labels.get(tag);
-      entry.labels.set(tag, label);
+      setLabel(entry, tag, label);
       await this.#removeOthers(labelExtensions, before?.ext, ext, (other) => this.#labelPath(id, tag, other));
     });
   }
@@ -119,29 +135,31 @@ export class FolderDatastore implements Datastore {
       const label = index.objects.get(id)?.labels.get(tag);
       if (!label) throw unknownLabel(id, tag);
       await this.#removeOthers(labelExtensions, label.ext, null, (ext) => this.#labelPath(id, tag, ext));
-      index.objects.get(id)!.labels.delete(tag);
+      dropLabel(index.objects.get(id)!, tag);
     });
   }
 
   updateImageInfo(id: string, info: Info): Promise<void> {
-    return this.#index.change((index) => {
-      Object.assign(entryOf(index, id).image, { info: { ...entryOf(index, id).image.info, ...info } });
-    });
+    return this.#index.amend((index) => merge(entryOf(index, id).image, info));
+  }
+
+  noteImageInfo(id: string, info: Info): Promise<void> {
+    return this.#index.note((index) => merge(entryOf(index, id).image, info));
   }
 
   updateLabelInfo(id: string, tag: string, info: Info): Promise<void> {
-    return this.#index.change((index) => {
+    return this.#index.amend((index) => {
       const label = entryOf(index, id).labels.get(tag);
       if (!label) throw unknownLabel(id, tag);
-      label.info = { ...label.info, ...info };
+      merge(label, info);
     });
   }
 
-  /** Only what this server can read: an older index may also name photographs or slides. */
-  #list(wanted: (entry: ImageEntry) => boolean): Promise<string[]> {
-    return this.#index.read((index) => [...index.objects]
-      .filter(([, entry]) => isOneOf(entry.image.ext, imageExtensions) && wanted(entry))
-      .map(([id]) => id).sort());
+  #look(index: Index): Overview {
+    const { version } = this.#index;
+    if (this.#overview?.version === version && this.#overview.index === index) return this.#overview;
+    this.#overview = { version, index, ids: readableIds(index), stats: count(index) };
+    return this.#overview;
   }
 
   #file(id: string, entry: FileEntry, path: string): ImageFile {
@@ -167,6 +185,32 @@ export class FolderDatastore implements Datastore {
       if (ext !== keep) await rm(path(ext), { force: true });
     }
   }
+}
+
+interface Overview {
+  readonly index: Index;
+  readonly version: number;
+  readonly ids: readonly string[];
+  readonly stats: DatastoreStats;
+}
+
+/** Only what this server can read: an older index may also name photographs or slides. */
+function readableIds(index: Index): string[] {
+  const ids: string[] = [];
+  for (const [id, entry] of index.objects) if (isOneOf(entry.image.ext, imageExtensions)) ids.push(id);
+  return ids.sort();
+}
+
+function count(index: Index): DatastoreStats {
+  const tags = new Map<string, number>();
+  for (const entry of index.objects.values()) {
+    for (const tag of entry.labels.keys()) tags.set(tag, (tags.get(tag) ?? 0) + 1);
+  }
+  return { total: index.objects.size, completed: tags.get(finalTag) ?? 0, label_tags: Object.fromEntries(tags) };
+}
+
+function merge(entry: FileEntry, info: Info): void {
+  entry.info = { ...entry.info, ...info };
 }
 
 /** The error for an id that no image has. */

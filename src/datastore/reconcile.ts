@@ -1,14 +1,14 @@
 /** Makes the index say what the folder holds: entries without a file go, files without an entry come. */
-import type { FileEntry, Index } from "./index-file.js";
+import { dropLabel, freshEntry, freshImage, type Index, setLabel } from "./index-file.js";
 import type { Log } from "./log.js";
 import type { Scan } from "./scan.js";
 
 /** Changes `index` in place; true where anything changed. */
 export function reconcile(index: Index, scan: Scan, log: Log): boolean {
   let changed = dropVanished(index, scan);
-  for (const [id, [ext]] of scan.images) {
-    if (index.objects.has(id)) continue;
-    index.objects.set(id, { image: freshEntry(id, ext!), labels: new Map(), rest: {} });
+  // In the order of ids, so that the same folder gives the same index on every file system.
+  for (const id of [...scan.images.keys()].filter((one) => !index.objects.has(one)).sort()) {
+    index.objects.set(id, freshImage(id, scan.images.get(id)![0]!));
     changed = true;
   }
   for (const [tag, found] of scan.labels) {
@@ -17,16 +17,11 @@ export function reconcile(index: Index, scan: Scan, log: Log): boolean {
     for (const [id, [ext]] of found) {
       const entry = index.objects.get(id);
       if (!entry || entry.labels.has(tag)) continue;
-      entry.labels.set(tag, freshEntry(id, ext!));
+      setLabel(entry, tag, freshEntry(id, ext!));
       changed = true;
     }
   }
   return changed;
-}
-
-/** Entry of a file that was found, as MONAI Label fills it. */
-export function freshEntry(id: string, ext: string): FileEntry {
-  return { ext, info: { ts: Math.floor(Date.now() / 1000), name: id + ext }, rest: {} };
 }
 
 function dropVanished(index: Index, scan: Scan): boolean {
@@ -45,7 +40,7 @@ function dropVanished(index: Index, scan: Scan): boolean {
     }
     for (const [tag, label] of entry.labels) {
       if (there(tag, id, label.ext)) continue;
-      entry.labels.delete(tag);
+      dropLabel(entry, tag);
       changed = true;
     }
   }

@@ -1,5 +1,5 @@
 /** What lies in the folder right now: images on the top level, labels below labels/<tag>/. */
-import { readdir, stat } from "node:fs/promises";
+import { opendir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "./log.js";
 import { imageExtensions, labelExtensions, nameProblem, splitName } from "./names.js";
@@ -17,13 +17,13 @@ export interface Scan {
 export async function scanFolder(folder: string, log: Log): Promise<Scan> {
   const names = new Map<string, Set<string>>();
   names.set("", await files(folder));
-  const labels = new Map<string, Map<string, string[]>>();
+  const labels = new Map<string, ReadonlyMap<string, readonly string[]>>();
   for (const tag of await labelTags(folder)) {
     const found = await files(join(folder, "labels", tag));
     names.set(tag, found);
-    labels.set(tag, group(found, labelExtensions, log));
+    labels.set(tag, await group(found, labelExtensions, log));
   }
-  return { images: group(names.get("")!, imageExtensions, log), labels, names };
+  return { images: await group(names.get("")!, imageExtensions, log), labels, names };
 }
 
 /** Sub-folders of labels/: each is a tag. */
@@ -58,9 +58,13 @@ function emptyIfMissing(error: NodeJS.ErrnoException): never[] {
   throw error;
 }
 
+/** Names between two pauses, and entries that the system is asked for at once. */
+const namesPerPiece = 4096;
+
 async function files(folder: string): Promise<Set<string>> {
   const found = new Set<string>();
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  // Piece by piece: reading 100,000 names at once would hold up the thread that serves requests.
+  for await (const entry of await opendir(folder, { bufferSize: namesPerPiece })) {
     if (entry.name.startsWith(".")) continue;
     if (entry.isFile()) found.add(entry.name);
     // A link to a file is how people gather scans that lie elsewhere.
@@ -69,16 +73,22 @@ async function files(folder: string): Promise<Set<string>> {
   return found;
 }
 
-function group(names: ReadonlySet<string>, extensions: readonly string[], log: Log): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const name of [...names].sort()) {
+async function group(names: ReadonlySet<string>, extensions: readonly string[], log: Log): Promise<Map<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>();
+  const alone = new Map(extensions.map((ext) => [ext, [ext]]));
+  const rank = (ext: string) => extensions.indexOf(ext.toLowerCase());
+  let seen = 0;
+  for (const name of names) {
+    if (++seen % namesPerPiece === 0) await new Promise(setImmediate);
     const split = splitName(name, extensions);
     if (!split) continue;
     const problem = nameProblem(split.id);
     if (problem) log.warn(`A file of the studies folder is ignored: its name ${problem}.`);
-    else found.set(split.id, [...(found.get(split.id) ?? []), split.ext]);
+    else {
+      const others = found.get(split.id);
+      if (!others) found.set(split.id, alone.get(split.ext) ?? [split.ext]);
+      else found.set(split.id, [...others, split.ext].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)));
+    }
   }
-  const rank = (ext: string) => extensions.indexOf(ext.toLowerCase());
-  for (const list of found.values()) list.sort((a, b) => rank(a) - rank(b));
   return found;
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import express, { type Express } from "express";
 import type { App } from "../apps/app.js";
+import { Leases } from "../apps/pool.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import { Authenticator } from "./auth/authenticator.js";
@@ -73,8 +74,9 @@ export function allEndpoints(): Endpoint[] {
 export function createServer({ app, datastore, config, logger }: ServerParts): LimnetServer {
   const stop = new AbortController();
   const sessions = new SessionStore(join(config.state, "sessions"), { longest: config.sessionExpiry, most: config.maxSessions }, logger);
+  const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, closing: stop.signal };
+  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();

@@ -34,6 +34,8 @@ const schema = z.object({
   sessions: z.preprocess(flag, z.boolean().default(true)),
   /** Seconds; MONAI Label reads values up to 60 as an hour. */
   sessionExpiry: z.coerce.number().default(3600).transform((seconds) => (seconds > 60 ? seconds : 3600)),
+  /** Seconds for which an image that a client was given to label is given to no other; 0 switches that off. */
+  leaseSeconds: z.coerce.number().min(0).default(3600),
   inferTimeout: z.coerce.number().positive().default(600),
   ...limitShape,
   ...authShape,
@@ -60,6 +62,7 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   trustProxy: ["LIMNET_TRUST_PROXY"],
   sessions: ["MONAI_LABEL_SESSIONS"],
   sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
+  leaseSeconds: ["LIMNET_LEASE_SECONDS"],
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
   ...limitEnvironment,
   ...authEnvironment,

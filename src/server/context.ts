@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { App } from "../apps/app.js";
+import type { Leases } from "../apps/pool.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import type { Authenticator } from "./auth/authenticator.js";
@@ -15,6 +16,8 @@ export interface ServerContext {
   readonly log: Log;
   readonly sessions: SessionStore;
   readonly auth: Authenticator;
+  /** Who was given which image to label. */
+  readonly leases: Leases;
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
 }

@@ -6,7 +6,7 @@ import { LocalQueue } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
 import type { RunOptions } from "../../jobs/jobs.js";
 import type { App, InferTask, Strategy } from "../app.js";
-import { firstStrategy, randomStrategy } from "../strategies.js";
+import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
 import { KeyedLock } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
 import { kinds, LimnetTask, type TaskContext } from "./task.js";
@@ -33,6 +33,8 @@ export interface LimnetAppOptions {
   readonly fusion?: FusionKind;
   /** Default "permanent". */
   readonly memory?: LimnetSettings["memory"];
+  /** Makes the order of strategy random a fixed shuffle. */
+  readonly seed?: string;
   /** Names of the models to publish; default all. */
   readonly models?: readonly string[];
 }
@@ -64,7 +66,7 @@ export class LimnetApp implements App {
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
     this.models = new Map(published.map((kind) => [kind.name, new LimnetTask(kind, context)]));
-    this.strategies = new Map([["random", randomStrategy()], ["first", firstStrategy()]]);
+    this.strategies = new Map([["random", randomStrategy({ seed: options.seed })], ["first", firstStrategy()], ["last", lastStrategy()]]);
   }
 
   async start(): Promise<void> {
