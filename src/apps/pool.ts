@@ -64,13 +64,13 @@ export class Leases {
 function freePool(datastore: Datastore, { label_tag: wantedTag, labels: wanted }: Params, isTaken: (info: Readonly<Info>) => boolean): Pool {
   const tag = typeof wantedTag === "string" && wantedTag !== "" ? wantedTag : finalTag;
   const names = Array.isArray(wanted) ? wanted.filter((name) => typeof name === "string") : [];
-  const isFree = ({ labels, info }: ImageGlance) => {
+  const isFree = ({ image, labels }: ImageGlance) => {
     const label = labels.get(tag);
-    return !(label && holdsAll(label.info, names)) && !isTaken(info);
+    return !(label && holdsAll(label.info, names)) && !isTaken(image.info);
   };
   return {
-    select: (pick) => datastore.select((image) => (isFree(image) ? pick(image) : undefined)),
-    listUnlabeled: () => datastore.select((image) => (isFree(image) ? image.id : undefined)),
+    select: (pick) => datastore.select((id, glance) => (isFree(glance) ? pick(id, glance) : undefined)),
+    listUnlabeled: () => datastore.select((id, glance) => (isFree(glance) ? id : undefined)),
     image: (id) => datastore.image(id),
     imageDigest: (id) => datastore.imageDigest(id),
   };

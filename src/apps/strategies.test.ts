@@ -7,10 +7,10 @@ import { firstStrategy, lastStrategy, randomStrategy } from "./strategies.js";
 function pool(served: Record<string, number | null>): Pool {
   const ids = Object.keys(served).sort();
   const glance = (id: string): ImageGlance =>
-    ({ id, ext: ".nii", labels: new Map(), info: served[id] === null ? {} : { strategy: { random: { ts: served[id] } } } });
+    ({ image: { ext: ".nii", info: served[id] === null ? {} : { strategy: { random: { ts: served[id] } } } }, labels: new Map() });
   return {
     listUnlabeled: async () => ids,
-    select: async <T>(pick: (image: ImageGlance) => T | undefined) => ids.map((id) => pick(glance(id))).filter((one) => one !== undefined),
+    select: async <T>(pick: (id: string, glance: ImageGlance) => T | undefined) => ids.map((id) => pick(id, glance(id))).filter((one) => one !== undefined),
   } as unknown as Pool;
 }
 

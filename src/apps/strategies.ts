@@ -27,34 +27,41 @@ export function randomStrategy({ random = Math.random, now = () => Date.now() / 
     description: "Random Strategy",
     async next(pool: Pool, options: Params) {
       const time = Math.floor(now());
-      const images = await pool.select(({ id, info }) => ({ id, served: lastServed(info, "random") }));
+      const images: Candidates = { ids: [], served: [] };
+      await pool.select((id, { image }) => {
+        images.ids.push(id);
+        images.served.push(lastServed(image.info, "random"));
+      });
       const given = typeof options.seed === "number" || typeof options.seed === "string" ? String(options.seed) : seed;
       const chosen = given === undefined ? drawn(images, time, random) : shuffled(images, given);
-      return chosen && { id: chosen.id, weight: weight(chosen, time) };
+      return chosen < 0 ? null : { id: images.ids[chosen], weight: weight(images.served[chosen], time) };
     },
   };
 }
 
-interface Candidate {
-  readonly id: string;
-  readonly served: number;
+/** Two lists side by side: an object for each of 100,000 images would cost more than all the rest. */
+interface Candidates {
+  readonly ids: string[];
+  readonly served: number[];
 }
 
-const weight = ({ served }: Candidate, time: number) => Math.max(1, time - served);
+const weight = (served: number, time: number) => Math.max(1, time - served);
 
-function drawn(images: readonly Candidate[], time: number, random: () => number): Candidate | null {
-  let left = random() * images.reduce((sum, image) => sum + weight(image, time), 0);
-  return images.find((image) => (left -= weight(image, time)) < 0) ?? images.at(-1) ?? null;
+/** Place of the chosen one, -1 where there is none. */
+function drawn({ served }: Candidates, time: number, random: () => number): number {
+  let left = random() * served.reduce((sum, when) => sum + weight(when, time), 0);
+  const chosen = served.findIndex((when) => (left -= weight(when, time)) < 0);
+  return chosen < 0 ? served.length - 1 : chosen;
 }
 
-function shuffled(images: readonly Candidate[], seed: string): Candidate | null {
-  let best: Candidate | null = null;
+function shuffled({ ids, served }: Candidates, seed: string): number {
+  let best = -1;
   let bestPlace = 0;
-  for (const image of images) {
-    if (best !== null && image.served > best.served) continue;
-    const place = hash(`${seed}\n${image.id}`);
-    if (best !== null && image.served === best.served && place >= bestPlace) continue;
-    best = image;
+  for (let n = 0; n < ids.length; n++) {
+    if (best >= 0 && served[n] > served[best]) continue;
+    const place = hash(`${seed}\n${ids[n]}`);
+    if (best >= 0 && served[n] === served[best] && place >= bestPlace) continue;
+    best = n;
     bestPlace = place;
   }
   return best;

@@ -31,9 +31,7 @@ export interface ImageFile {
 
 /** What the index knows about an image, not copied: to be looked at and not kept or changed. */
 export interface ImageGlance {
-  readonly id: string;
-  readonly ext: string;
-  readonly info: Readonly<Info>;
+  readonly image: { readonly ext: string; readonly info: Readonly<Info> };
   /** By tag. */
   readonly labels: ReadonlyMap<string, { readonly ext: string; readonly info: Readonly<Info> }>;
 }
@@ -50,7 +48,7 @@ export interface Datastore {
   /** Ids of images that have no label under `final`. */
   listUnlabeled(): Promise<string[]>;
   /** Shows every image, in the order of ids and in one go, to `pick`; what it returns is collected, undefined left out. */
-  select<T>(pick: (image: ImageGlance) => T | undefined): Promise<T[]>;
+  select<T>(pick: (id: string, glance: ImageGlance) => T | undefined): Promise<T[]>;
   /** Null where the id is not known. */
   image(id: string): Promise<ImageFile | null>;
   label(id: string, tag: string): Promise<ImageFile | null>;

@@ -150,7 +150,7 @@ export class FolderIndex {
       this.#fileStamp = await this.#currentFileStamp();
       this.#version++;
     }
-    if (reconcile(this.#index, await scanFolder(this.folder, this.#once), this.#once)) {
+    if (await reconcile(this.#index, await scanFolder(this.folder, this.#once), this.#once)) {
       changed = true;
       this.#version++;
     }

@@ -48,19 +48,19 @@ export class FolderDatastore implements Datastore {
   }
 
   listImages(): Promise<string[]> {
-    return this.select(({ id }) => id);
+    return this.select((id) => id);
   }
 
   listUnlabeled(): Promise<string[]> {
-    return this.select(({ id, labels }) => (labels.has(finalTag) ? undefined : id));
+    return this.select((id, { labels }) => (labels.has(finalTag) ? undefined : id));
   }
 
-  select<T>(pick: (image: ImageGlance) => T | undefined): Promise<T[]> {
+  select<T>(pick: (id: string, glance: ImageGlance) => T | undefined): Promise<T[]> {
     return this.#index.read((index) => {
       const picked: T[] = [];
       for (const id of this.#look(index).ids) {
         const entry = index.objects.get(id);
-        const wanted = entry && pick({ id, ext: entry.image.ext, info: entry.image.info, labels: entry.labels });
+        const wanted = entry && pick(id, entry);
         if (wanted !== undefined) picked.push(wanted);
       }
       return picked;

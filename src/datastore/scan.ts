@@ -4,26 +4,26 @@ import { join } from "node:path";
 import type { Log } from "./log.js";
 import { imageExtensions, labelExtensions, nameProblem, splitName } from "./names.js";
 
+/** The files of one folder. */
+export interface FolderScan {
+  /** Per id the extensions found, in order of preference. */
+  readonly found: ReadonlyMap<string, readonly string[]>;
+  /** Whether the file of an id is there, also under an extension that only an older index knows. */
+  has(id: string, ext: string): boolean;
+}
+
 export interface Scan {
-  /** Per image id the extensions found, in order of preference. */
-  readonly images: ReadonlyMap<string, readonly string[]>;
-  /** Per tag and id the extensions found. */
-  readonly labels: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
-  /** Every file name seen, per folder ("" for images, else the tag): an entry of an older index may name any of them. */
-  readonly names: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly images: FolderScan;
+  /** By tag. */
+  readonly labels: ReadonlyMap<string, FolderScan>;
 }
 
 /** Looks into `folder` and its label folders. Throws where the folder itself cannot be read: nothing may be concluded then. */
 export async function scanFolder(folder: string, log: Log): Promise<Scan> {
-  const names = new Map<string, Set<string>>();
-  names.set("", await files(folder));
-  const labels = new Map<string, ReadonlyMap<string, readonly string[]>>();
-  for (const tag of await labelTags(folder)) {
-    const found = await files(join(folder, "labels", tag));
-    names.set(tag, found);
-    labels.set(tag, await group(found, labelExtensions, log));
-  }
-  return { images: await group(names.get("")!, imageExtensions, log), labels, names };
+  const images = await scanFiles(folder, imageExtensions, log);
+  const labels = new Map<string, FolderScan>();
+  for (const tag of await labelTags(folder)) labels.set(tag, await scanFiles(join(folder, "labels", tag), labelExtensions, log));
+  return { images, labels };
 }
 
 /** Sub-folders of labels/: each is a tag. */
@@ -58,37 +58,35 @@ function emptyIfMissing(error: NodeJS.ErrnoException): never[] {
   throw error;
 }
 
-/** Names between two pauses, and entries that the system is asked for at once. */
+/** Entries that the system is asked for at once: reading 100,000 names in one go would hold up the thread that serves requests. */
 const namesPerPiece = 4096;
 
-async function files(folder: string): Promise<Set<string>> {
-  const found = new Set<string>();
-  // Piece by piece: reading 100,000 names at once would hold up the thread that serves requests.
-  for await (const entry of await opendir(folder, { bufferSize: namesPerPiece })) {
-    if (entry.name.startsWith(".")) continue;
-    if (entry.isFile()) found.add(entry.name);
-    // A link to a file is how people gather scans that lie elsewhere.
-    else if (entry.isSymbolicLink() && (await stat(join(folder, entry.name)).catch(() => null))?.isFile()) found.add(entry.name);
-  }
-  return found;
-}
-
-async function group(names: ReadonlySet<string>, extensions: readonly string[], log: Log): Promise<Map<string, readonly string[]>> {
+async function scanFiles(folder: string, extensions: readonly string[], log: Log): Promise<FolderScan> {
   const found = new Map<string, readonly string[]>();
+  const others = new Set<string>();
+  /** Most ids have one file of a usual type: they share these. */
   const alone = new Map(extensions.map((ext) => [ext, [ext]]));
   const rank = (ext: string) => extensions.indexOf(ext.toLowerCase());
-  let seen = 0;
-  for (const name of names) {
-    if (++seen % namesPerPiece === 0) await new Promise(setImmediate);
+  for await (const entry of await opendir(folder, { bufferSize: namesPerPiece })) {
+    const { name } = entry;
+    if (name.startsWith(".")) continue;
+    // A link to a file is how people gather scans that lie elsewhere.
+    if (!entry.isFile() && !(entry.isSymbolicLink() && (await stat(join(folder, name)).catch(() => null))?.isFile())) continue;
     const split = splitName(name, extensions);
-    if (!split) continue;
-    const problem = nameProblem(split.id);
+    const problem = split && nameProblem(split.id);
     if (problem) log.warn(`A file of the studies folder is ignored: its name ${problem}.`);
-    else {
-      const others = found.get(split.id);
-      if (!others) found.set(split.id, alone.get(split.ext) ?? [split.ext]);
-      else found.set(split.id, [...others, split.ext].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)));
+    if (!split || problem) {
+      others.add(name);
+      continue;
     }
+    const before = found.get(split.id);
+    if (!before) found.set(split.id, alone.get(split.ext) ?? [split.ext]);
+    else found.set(split.id, [...before, split.ext].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)));
   }
-  return found;
+  const has = (id: string, ext: string): boolean => {
+    if (found.get(id)?.includes(ext)) return true;
+    const split = splitName(id + ext, extensions);
+    return others.has(id + ext) || (split !== null && (found.get(split.id)?.includes(split.ext) ?? false));
+  };
+  return { found, has };
 }

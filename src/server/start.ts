@@ -36,10 +36,11 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
   try {
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
-    await datastore.start();
     const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log });
     stops.push(() => app.close());
-    await app.start();
+    // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
+    const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);
+    for (const outcome of [studies, engine]) if (outcome.status === "rejected") throw outcome.reason;
     const server = createServer({ app, datastore, config, logger: log });
     stops.push(() => server.close());
     const { url, port } = await server.listen();

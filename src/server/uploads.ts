@@ -1,12 +1,14 @@
 /** Forms: multipart with files, urlencoded, or none at all. Files go to the request's temporary folder under names of ours. */
 import { randomBytes } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import express, { type Request, type Response } from "express";
 import multer from "multer";
 import { labelExtensions, splitName } from "../datastore/names.js";
 import { LimnetError } from "../errors.js";
 import type { Config } from "./config.js";
 import type { Scratch } from "./context.js";
+import { DurableStorage } from "./durable-storage.js";
 
 export interface Upload {
   readonly path: string;
@@ -57,12 +59,8 @@ export async function readForm(options: FormOptions): Promise<Form> {
 
 function multipartReader({ config, scratch, files, texts }: FormOptions): express.RequestHandler {
   return multer({
-    storage: multer.diskStorage({
-      destination: (_req, _file, done) => {
-        scratch.folder().then((folder) => done(null, folder), (error) => done(error, ""));
-      },
-      filename: (_req, file, done) => done(null, `upload-${randomBytes(8).toString("hex")}${splitUploadName(file.originalname).ext}`),
-    }),
+    storage: new DurableStorage(async (file) =>
+      join(await scratch.folder(), `upload-${randomBytes(8).toString("hex")}${splitUploadName(file.originalname).ext}`)),
     // Browsers and Python send names in UTF-8; busboy would read latin1.
     defParamCharset: "utf8",
     fileFilter: (_req, file, done) => done(null, files.includes(file.fieldname) || texts.includes(file.fieldname)),

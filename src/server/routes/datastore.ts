@@ -7,7 +7,7 @@ import { type Endpoint, endpoint } from "../endpoint.js";
 /** Files of all images that have a final label. */
 async function trainingPairs(datastore: Datastore): Promise<{ image: string; label: string }[]> {
   const pairs = [];
-  for (const [n, id] of (await datastore.select(({ id, labels }) => (labels.has(finalTag) ? id : undefined))).entries()) {
+  for (const [n, id] of (await datastore.select((id, { labels }) => (labels.has(finalTag) ? id : undefined))).entries()) {
     // Thousands of answers from memory must not hold up other requests.
     if (n % 500 === 0) await new Promise(setImmediate);
     const label = await datastore.label(id, finalTag);
