@@ -20,8 +20,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function store(): Promise<FolderDatastore> {
-  const opened = new FolderDatastore(folder, { log });
+async function store(options: { largeFrom?: number; noteDelay?: number } = {}): Promise<FolderDatastore> {
+  const opened = new FolderDatastore(folder, { log, ...options });
   open.push(opened);
   await opened.start();
   return opened;
@@ -249,5 +249,75 @@ describe("writing", () => {
     await expect(opened.addImage("x", ".sh", file, {})).rejects.toMatchObject({ code: "bad_volume" });
     await expect(opened.saveLabel("nobody", "final", ".nii", file, {})).rejects.toMatchObject({ code: "unknown_image" });
     expect(await readFile(file, "utf8")).toBe("x");
+  });
+});
+
+describe("a large folder", () => {
+  const names = ["a", "b", "c", "d"];
+  const large = async () => {
+    for (const name of names) await put(`${name}.nii`);
+    return store({ largeFrom: 3 });
+  };
+
+  it("shows our own changes at once", async () => {
+    const opened = await large();
+    const file = join(folder, ".incoming");
+    await writeFile(file, "x");
+    await opened.saveLabel("a", "final", ".nii", file, { note: 1 });
+    expect((await opened.label("a", "final"))!.info).toMatchObject({ note: 1 });
+    expect(await opened.stats()).toMatchObject({ total: 4, completed: 1 });
+    expect(await opened.listUnlabeled()).toEqual(["b", "c", "d"]);
+    await opened.removeImage("b");
+    expect(await opened.image("b")).toBeNull();
+    expect(await opened.listImages()).toEqual(["a", "c", "d"]);
+    expect(Object.keys((await index()).objects)).toEqual(["a", "c", "d"]);
+  });
+
+  it("finds an image that another program put there as soon as it is asked for", async () => {
+    const opened = await large();
+    await put("new.nii");
+    expect((await opened.image("new"))?.ext).toBe(".nii");
+    expect(await opened.image("nobody")).toBeNull();
+  });
+
+  it("lists what other programs changed a little later", async () => {
+    const opened = await large();
+    await put("new.nii");
+    await put("labels/version_1/a.nii");
+    await rm(join(folder, "d.nii"));
+    await expect.poll(() => opened.listImages(), { timeout: 20_000 }).toEqual(["a", "b", "c", "new"]);
+    await expect.poll(async () => (await opened.stats()).label_tags, { timeout: 20_000 }).toEqual({ version_1: 1 });
+  });
+});
+
+describe("notes about images", () => {
+  it("are seen at once and reach the disk soon", async () => {
+    await put("a.nii");
+    const opened = await store({ noteDelay: 50 });
+    await opened.noteImageInfo("a", { seen: 1 });
+    expect((await opened.image("a"))!.info.seen).toBe(1);
+    await expect.poll(async () => (await index()).objects.a.image.info.seen, { timeout: 20_000 }).toBe(1);
+    await expect(opened.noteImageInfo("nobody", {})).rejects.toMatchObject({ code: "unknown_image" });
+  });
+
+  it("are on the disk when the store is closed", async () => {
+    await put("a.nii");
+    const opened = await store({ noteDelay: 1e6 });
+    await opened.noteImageInfo("a", { seen: 1 });
+    await opened.close();
+    expect((await index()).objects.a.image.info.seen).toBe(1);
+  });
+});
+
+describe("the document as text", () => {
+  it("is the document, with nothing in it and with much", async () => {
+    const opened = await store();
+    const text = async () => JSON.parse((await opened.documentText()).toString());
+    expect(await text()).toEqual(await opened.document());
+    await put("labels/final/i7.nrrd");
+    await Promise.all(Array.from({ length: 4500 }, (_, n) => put(`i${n}.nii`)));
+    expect(Object.keys((await text()).objects)).toHaveLength(4500);
+    expect(await text()).toEqual(await opened.document());
+    expect(await text()).toEqual(await index());
   });
 });

@@ -19,7 +19,7 @@ export function datasetRoutes(): Endpoint[] {
       const entries = await labelledFiles(datastore, query.limit_cases || Infinity);
       if (entries.length === 0) throw new LimnetError("not_found", "No image has a final label yet, so there is nothing to download. Submit a label first.");
       if (req.method === "HEAD") return void res.type("application/zip").end();
-      entries.push({ name: "metadata.json", bytes: Buffer.from(JSON.stringify(await datastore.document(), null, 2)) });
+      entries.push({ name: "metadata.json", bytes: await datastore.documentText() });
       await sendZip(res, "dataset.zip", entries, signal);
     },
   })];
