@@ -14,6 +14,7 @@ export const catalogue = {
   not_allowed: 403,
   too_many: 429,
   bad_volume: 422,
+  unsupported_transfer_syntax: 422,
   too_large: 413,
   unsupported_output: 422,
   sessions_off: 406,

@@ -99,6 +99,8 @@ export interface ArrivedSlice {
 export interface DicomOptions extends ReadLimits {
   /** PET as standardised uptake values by body weight, where the series says enough for it; false when not given. */
   readonly suv?: boolean;
+  /** Only the first volume is filled; the others are still counted in its notes. */
+  readonly onlyFirst?: boolean;
   /** Decodes compressed pixels; without one, they are decoded on the calling thread. */
   readonly decoder?: FrameDecoder;
   readonly signal?: AbortSignal;

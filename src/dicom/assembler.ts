@@ -1,0 +1,45 @@
+/** A series that comes one instance after the other: each slice can be used as soon as it is here. */
+import { LocalDecoder } from "./codecs/decode.js";
+import { unfit } from "./group.js";
+import { type Instance, parseInstance } from "./instance.js";
+import { planSlice, sourceOf } from "./plan.js";
+import { buildSeries, buildVolume, decodeSlice } from "./series.js";
+import type { ArrivedSlice, DecodedFrame, DicomOptions, FrameDecoder, Series } from "./types.js";
+
+export class SeriesAssembler {
+  readonly #options: DicomOptions;
+  readonly #decoder: FrameDecoder;
+  readonly #instances: Instance[] = [];
+  readonly #decoded = new Map<Instance, DecodedFrame[]>();
+
+  constructor(options: DicomOptions = {}) {
+    this.#decoder = options.decoder ?? new LocalDecoder();
+    this.#options = { ...options, decoder: this.#decoder };
+  }
+
+  /**
+   * Takes the bytes of one DICOM file, which must not change afterwards, and gives its slices with their pixels; none
+   * for objects that are no scan. Several calls may be under way at once.
+   * @throws LimnetError as readSeries; the instance then counts as not added and may be added again
+   */
+  async add(bytes: Uint8Array): Promise<ArrivedSlice[]> {
+    const instance = await parseInstance(bytes);
+    if (unfit(instance) !== null) {
+      this.#instances.push(instance);
+      return [];
+    }
+    const slices = instance.frames.map((frame) => ({ instance, frame }));
+    const decoded = await Promise.all(slices.map((slice) => decodeSlice(slice, this.#decoder, this.#options.signal)));
+    this.#instances.push(instance);
+    this.#decoded.set(instance, decoded);
+    return Promise.all(slices.map(async (slice, at) => {
+      const { volume } = await buildVolume(planSlice(slice, this.#options), this.#options, () => decoded[at]);
+      return { source: sourceOf(slice), volume };
+    }));
+  }
+
+  /** The volumes of all that was added. @throws LimnetError bad_volume where there is none */
+  finish(): Promise<Series> {
+    return buildSeries(this.#instances, this.#options, ({ instance, frame }) => this.#decoded.get(instance)?.[frame.number - 1]);
+  }
+}
