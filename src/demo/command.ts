@@ -114,7 +114,7 @@ async function show({ out, image, rounds }: Flags): Promise<number> {
     console.log(`${table(["round", "slice clicked", "click", "Dice %", "slices kept", "seconds"], lines)}\n`);
     await saveLabel(server.url, image, user.lastMask, label);
     const sheet = contactSheet({
-      title: `limnet demo: ${image}, ${label}`, grey: prepare(scan).grey, ...task, slices: sheetSlices(task, done), rows: sheetRows(done),
+      title: `limnet demo: ${image}, ${label}`, grey: (await prepare(scan)).grey, ...task, slices: sheetSlices(task, done), rows: sheetRows(done),
     });
     await writeFile(join(folder, "contact-sheet.png"), sheet.png());
     console.log(`The label is in ${join(out, "studies", "labels", "final", `${image}.nii.gz`)}, the contact sheet in ${join(out, "contact-sheet.png")}.`);

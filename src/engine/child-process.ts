@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { catalogue, type ErrorCode, LimnetError } from "../errors.js";
 import type { ChildOptions } from "./child.js";
-import type { EngineCommand, EngineEvent, Progress, SegmentJob, SegmentResult } from "./protocol.js";
+import type { EngineCommand, EngineEvent, Progress, SegmentJob, SegmentResult, Urgency } from "./protocol.js";
 
 /** A winston logger fits. */
 export interface EngineLog {
@@ -15,6 +15,7 @@ export interface EngineLog {
 export interface RunOptions {
   readonly deadlineMs: number;
   readonly cancelMs: number;
+  readonly urgency: Urgency;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -39,6 +40,33 @@ function entry(): { path: string; execArgv: string[] } {
 
 const toError = (code: string, message: string) =>
   new LimnetError(Object.hasOwn(catalogue, code) ? (code as ErrorCode) : "engine_failed", message);
+
+/** Rings after so many milliseconds of running time. Runs from the start. */
+class Stopwatch {
+  readonly #ring: () => void;
+  #left: number;
+  #since = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(milliseconds: number, ring: () => void) {
+    this.#left = milliseconds;
+    this.#ring = ring;
+    this.start();
+  }
+
+  start(): void {
+    this.stop();
+    this.#since = performance.now();
+    this.#timer = setTimeout(this.#ring, Math.max(0, this.#left));
+  }
+
+  stop(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#left -= performance.now() - this.#since;
+  }
+}
 
 export class EngineChild {
   /** How the process ended; never rejects. */
@@ -86,8 +114,8 @@ export class EngineChild {
     this.#process.kill("SIGKILL");
   }
 
-  /** Runs one job; one at a time. Throws what the child answers; engine_died, engine_timeout, engine_cancelled. */
-  run(job: SegmentJob, { deadlineMs, cancelMs, signal, onProgress }: RunOptions): Promise<SegmentResult> {
+  /** Runs a job. Throws what the child answers; engine_died, engine_timeout, engine_cancelled. */
+  run(job: SegmentJob, { deadlineMs, cancelMs, urgency, signal, onProgress }: RunOptions): Promise<SegmentResult> {
     const id = ++this.#lastId;
     return new Promise<SegmentResult>((resolve, reject) => {
       let killed: LimnetError | null = null;
@@ -96,10 +124,8 @@ export class EngineChild {
         killed ??= why;
         this.kill();
       };
-      const deadline = setTimeout(
-        () => kill(new LimnetError("engine_timeout", `The job took longer than ${Math.round(deadlineMs / 1000)} s and was ended. Send it again, or a smaller volume.`)),
-        deadlineMs,
-      );
+      const deadline = new Stopwatch(deadlineMs, () => kill(new LimnetError("engine_timeout",
+        `The job took longer than ${Math.round(deadlineMs / 1000)} s and was ended. Send it again, or a smaller volume.`)));
       const cancel = () => {
         this.#send({ type: "cancel", id });
         cancelTimer = setTimeout(() => kill(new LimnetError("engine_cancelled", "The job was cancelled before it was done.")), cancelMs);
@@ -107,6 +133,8 @@ export class EngineChild {
       const listen = (event: EngineEvent) => {
         if (!("id" in event) || event.id !== id) return;
         if (event.type === "progress") onProgress?.(event.progress);
+        else if (event.type === "paused") deadline.stop();
+        else if (event.type === "resumed") deadline.start();
         else if (event.type === "done") settle(() => resolve(event.result));
         else settle(() => reject(toError(event.code, event.message)));
       };
@@ -114,7 +142,7 @@ export class EngineChild {
       const settle = (how: () => void) => {
         if (settled) return;
         settled = true;
-        clearTimeout(deadline);
+        deadline.stop();
         clearTimeout(cancelTimer);
         signal?.removeEventListener("abort", cancel);
         this.#process.off("message", listen);
@@ -124,7 +152,7 @@ export class EngineChild {
         ?? new LimnetError("engine_died", `The engine process ended (${how}) while it worked on this job. It is being started again: send the clicks once more.`))));
       this.#process.on("message", listen);
       signal?.addEventListener("abort", cancel, { once: true });
-      this.#send({ type: "segment", id, job });
+      this.#send({ type: "segment", id, job, urgency });
       if (signal?.aborted) cancel();
     });
   }

@@ -1,10 +1,12 @@
-/** Entry of the engine's process: owns the sessions, the volumes and the caches; one job at a time. Started by client.ts. */
+/** Entry of the engine's process: owns the sessions, the volumes and the caches; one job at work at a time. Started by client.ts. */
+import { setImmediate as immediate } from "node:timers/promises";
 import { FeatureCache } from "../apps/limnet/propagation/features.js";
 import { LimnetError } from "../errors.js";
 import { openModel } from "./models.js";
 import { OnnxNetworks } from "./onnx.js";
-import type { EngineCommand, EngineEvent, SegmentJob } from "./protocol.js";
+import type { EngineCommand, EngineEvent, SegmentJob, Urgency } from "./protocol.js";
 import { runSegment } from "./run.js";
+import { Turns } from "./turns.js";
 import { VolumeStore } from "./volumes.js";
 
 /** First argument of the process, as JSON. */
@@ -37,23 +39,31 @@ async function main({ modelsDir, threads, cacheBytes, volumeBytes }: ChildOption
   await networks.warmUp();
   const bench = { networks, model: model.digest, volumes: new VolumeStore(volumeBytes), cache: new FeatureCache(cacheBytes) };
   const running = new Map<number, AbortController>();
+  const turns = new Turns();
 
-  const segment = async (id: number, job: SegmentJob) => {
+  const segment = async (id: number, job: SegmentJob, urgency: Urgency) => {
     const abort = new AbortController();
     running.set(id, abort);
+    const turn = turns.enter(urgency, abort.signal, (waits) => send({ type: waits ? "paused" : "resumed", id }));
+    const pause = async () => {
+      // Through the event loop, or nobody could come.
+      await immediate();
+      await turn.pause();
+    };
     try {
       const result = await runSegment(job, {
-        ...bench, signal: abort.signal, onProgress: (progress) => send({ type: "progress", id, progress }),
+        ...bench, signal: abort.signal, pause, onProgress: (progress) => send({ type: "progress", id, progress }),
       });
       send({ type: "done", id, result });
     } catch (error) {
       send({ type: "failed", id, ...readable(error) });
     } finally {
+      turn.leave();
       running.delete(id);
     }
   };
   process.on("message", (command: EngineCommand) => {
-    if (command.type === "segment") void segment(command.id, command.job);
+    if (command.type === "segment") void segment(command.id, command.job, command.urgency);
     else if (command.type === "cancel") {
       running.get(command.id)?.abort(new LimnetError("engine_cancelled", "The job was cancelled before it was done."));
     } else process.exit(0);

@@ -1,14 +1,14 @@
 /** The engine as the server holds it: a child process that may die, hang or be killed at any time without harm to the server. */
 import { LimnetError } from "../errors.js";
 import { EngineChild, type EngineLog } from "./child-process.js";
-import type { Engine, Progress, SegmentJob, SegmentResult } from "./protocol.js";
+import type { Engine, SegmentJob, SegmentOptions, SegmentResult, Urgency } from "./protocol.js";
 
 export interface EngineOptions {
   readonly modelsDir: string;
   /** Threads of a run; default: all cores. */
   readonly threads?: number;
   readonly logger?: EngineLog;
-  /** A job that takes longer is ended with its process; default ten minutes. */
+  /** A job that is at work for longer (waiting for more pressing ones does not count) is ended with its process; default ten minutes. */
   readonly deadlineMs?: number;
   /** How long a cancelled job may go on before its process is killed; default five seconds. */
   readonly cancelMs?: number;
@@ -18,8 +18,7 @@ export interface EngineOptions {
 
 interface Task {
   readonly job: SegmentJob;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly options: SegmentOptions;
   readonly resolve: (result: SegmentResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -29,9 +28,11 @@ const closed = () => new LimnetError("closing", "The server is closing. Send the
 
 export class EngineProcess implements Engine {
   readonly #options: EngineOptions;
-  readonly #queue: Task[] = [];
+  /** One after the other of each urgency; of different ones at the same time, the child lets the more pressing go first. */
+  readonly #lanes: Record<Urgency, { readonly waiting: Task[]; busy: boolean }> = {
+    glance: { waiting: [], busy: false }, round: { waiting: [], busy: false }, batch: { waiting: [], busy: false },
+  };
   #child: Promise<EngineChild> | null = null;
-  #busy = false;
   readonly #closing = new AbortController();
   /** Deaths since the last job that was answered: the next start waits longer. */
   #deaths = 0;
@@ -51,54 +52,57 @@ export class EngineProcess implements Engine {
     await this.#alive();
   }
 
-  segment(job: SegmentJob, options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {}): Promise<SegmentResult> {
-    const { signal, onProgress } = options;
+  segment(job: SegmentJob, options: SegmentOptions = {}): Promise<SegmentResult> {
+    const { signal, urgency = "round" } = options;
+    const { waiting } = this.#lanes[urgency];
     return new Promise((resolve, reject) => {
       if (this.#closing.signal.aborted) return reject(closed());
       if (signal?.aborted) return reject(cancelled());
       const leave = () => {
-        const at = this.#queue.indexOf(task);
+        const at = waiting.indexOf(task);
         if (at < 0) return;
-        this.#queue.splice(at, 1);
+        waiting.splice(at, 1);
         reject(cancelled());
       };
       const settled = () => signal?.removeEventListener("abort", leave);
       const task: Task = {
-        job, signal, onProgress,
+        job, options,
         resolve: (result) => { settled(); resolve(result); },
         reject: (error) => { settled(); reject(error); },
       };
       signal?.addEventListener("abort", leave, { once: true });
-      this.#queue.push(task);
-      void this.#work();
+      waiting.push(task);
+      void this.#work(urgency);
     });
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
     if (this.#restart !== null) clearTimeout(this.#restart);
-    for (const task of this.#queue.splice(0)) task.reject(closed());
+    for (const { waiting } of Object.values(this.#lanes)) for (const task of waiting.splice(0)) task.reject(closed());
     const child = await this.#child?.catch(() => null);
     this.#child = null;
     await child?.close();
   }
 
-  /** Takes the queue job by job. */
-  async #work(): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
+  /** Takes a lane job by job. */
+  async #work(urgency: Urgency): Promise<void> {
+    const lane = this.#lanes[urgency];
+    if (lane.busy) return;
+    lane.busy = true;
+    for (let task = lane.waiting.shift(); task !== undefined; task = lane.waiting.shift()) {
       try {
         const child = await this.#alive();
-        if (task.signal?.aborted) throw cancelled();
+        const { signal, onProgress } = task.options;
+        if (signal?.aborted) throw cancelled();
         const { deadlineMs = 600_000, cancelMs = 5000 } = this.#options;
-        task.resolve(await child.run(task.job, { deadlineMs, cancelMs, signal: task.signal, onProgress: task.onProgress }));
+        task.resolve(await child.run(task.job, { deadlineMs, cancelMs, urgency, signal, onProgress }));
         this.#deaths = 0;
       } catch (error) {
         task.reject(this.#closing.signal.aborted ? closed() : (error as Error));
       }
     }
-    this.#busy = false;
+    lane.busy = false;
   }
 
   /** The child, started when there is none. */

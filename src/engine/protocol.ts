@@ -52,6 +52,9 @@ export interface SegmentJob {
   readonly keepCurrent?: boolean;
 }
 
+/** How pressing a job is, the most pressing first: the more pressing of two goes first, slice by slice (turns.ts). */
+export type Urgency = "glance" | "round" | "batch";
+
 export type Winner = "current" | "previous" | "user" | "same";
 
 /** What fusion decided for a slice. `probability`: that the winner is the better of the two (1 where nothing was to decide). */
@@ -90,7 +93,7 @@ export interface Progress {
 
 /** Parent to child. */
 export type EngineCommand =
-  | { readonly type: "segment"; readonly id: number; readonly job: SegmentJob }
+  | { readonly type: "segment"; readonly id: number; readonly job: SegmentJob; readonly urgency: Urgency }
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "close" };
 
@@ -100,13 +103,23 @@ export type EngineEvent =
   /** Instead of ready: the process ends. */
   | { readonly type: "unusable"; readonly code: string; readonly message: string }
   | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
+  /** The job waits while a more pressing one works; it goes on. */
+  | { readonly type: "paused"; readonly id: number }
+  | { readonly type: "resumed"; readonly id: number }
   | { readonly type: "done"; readonly id: number; readonly result: SegmentResult }
   | { readonly type: "failed"; readonly id: number; readonly code: string; readonly message: string };
+
+export interface SegmentOptions {
+  readonly signal?: AbortSignal;
+  /** Default "round". */
+  readonly urgency?: Urgency;
+  readonly onProgress?: (progress: Progress) => void;
+}
 
 /** The engine as the rest of the server sees it. Its process is started by `start` and ended by `close`. */
 export interface Engine {
   start(): Promise<void>;
   /** Runs a job. Rejects with an error of the catalogue: engine_cancelled, engine_died, engine_timeout, out_of_memory … */
-  segment(job: SegmentJob, options?: { signal?: AbortSignal; onProgress?: (progress: Progress) => void }): Promise<SegmentResult>;
+  segment(job: SegmentJob, options?: SegmentOptions): Promise<SegmentResult>;
   close(): Promise<void>;
 }

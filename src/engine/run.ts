@@ -21,6 +21,8 @@ export interface Workbench {
   readonly volumes: VolumeStore;
   readonly cache: FeatureCache;
   readonly signal?: AbortSignal;
+  /** Awaited between slices: more pressing jobs go first. */
+  readonly pause?: () => Promise<void>;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -38,10 +40,11 @@ interface Bench extends Workbench {
  * Throws bad_click, bad_request, bad_volume, out_of_memory, engine_cancelled, engine_failed.
  */
 export async function runSegment(job: SegmentJob, workbench: Workbench): Promise<SegmentResult> {
-  const { volumes, model, onProgress } = workbench;
+  const { volumes, model, pause, onProgress } = workbench;
   if (job.outputs.length !== job.rounds.length) throw new LimnetError("bad_request", "A job needs one output per round.");
+  await pause?.();
   onProgress?.({ stage: "load", round: 0 });
-  const volume = await volumes.get(job.volumePath, job.volumeDigest, job.settings.window);
+  const volume = await volumes.get(job.volumePath, job.volumeDigest, job.settings.window, pause);
   const source = slicesOf(volume, job.axis, `${job.volumeDigest}|${volume.window.join(",")}|${job.axis}`);
   const voxels = volume.grey.length;
   const truth = job.truthPath === undefined ? undefined : await readTruth(job.truthPath, voxels);
@@ -50,6 +53,7 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
   const past: RoundRequest[] = [...job.state.rounds];
   const rounds: RoundResult[] = [];
   for (const [n, request] of job.rounds.entries()) {
+    await pause?.();
     checkRound(request, source);
     const done = await runRound(bench, n, request, past, fused);
     onProgress?.({ stage: "write", round: n });
@@ -68,7 +72,7 @@ type RoundFigures = Omit<RoundResult, "fusedPath" | "slice">;
 async function runRound(
   bench: Bench, round: number, { slice, clicks }: RoundRequest, past: readonly RoundRequest[], previous: Uint8Array | null,
 ): Promise<{ current: Uint8Array; fused: Uint8Array; result: RoundFigures }> {
-  const { job, networks, volume, source, signal, onProgress } = bench;
+  const { job, networks, volume, source, signal, pause, onProgress } = bench;
   const { shape } = volume;
   const { axis, settings } = job;
   const clock = stopwatch();
@@ -91,7 +95,7 @@ async function runRound(
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
   const { planes, decoded } = await propagate({
-    networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal,
+    networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal, pause,
     onSlice: (index, _, done) => onProgress?.({ stage: "propagate", round, slice: index, done, total: source.count }),
   });
   const current = new Uint8Array(volume.grey.length);
@@ -100,7 +104,7 @@ async function runRound(
 
   onProgress?.({ stage: "fuse", round });
   const { fused, slices } = await fuse(networks, {
-    grey: volume.grey, shape, axis, previous, current, clicked: slice, locked, kind: settings.fusion, truth: bench.truth, signal,
+    grey: volume.grey, shape, axis, previous, current, clicked: slice, locked, kind: settings.fusion, truth: bench.truth, signal, pause,
     onProgress: (done, total) => onProgress?.({ stage: "fuse", round, done, total }),
   });
   return { current, fused, result: { slices, clickSeconds, propagateSeconds, fuseSeconds: clock(), propagated: decoded } };

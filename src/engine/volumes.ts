@@ -21,9 +21,9 @@ export class VolumeStore {
 
   /**
    * The volume of a file, with the window given or chosen from it.
-   * Throws bad_volume, not_found; out_of_memory, with the numbers, when the volume alone is beyond the budget.
+   * `pause` is awaited on the way. Throws bad_volume, not_found; out_of_memory, with the numbers, when the volume alone is beyond the budget.
    */
-  async get(path: string, digest: string, window: readonly [number, number] | null): Promise<Prepared> {
+  async get(path: string, digest: string, window: readonly [number, number] | null, pause?: () => Promise<void>): Promise<Prepared> {
     const name = `${digest}|${window === null ? "auto" : window.join(",")}`;
     const known = this.#volumes.get(name);
     if (known !== undefined) {
@@ -41,10 +41,10 @@ export class VolumeStore {
       this.#volumes.delete(oldest);
       this.#bytes -= grey.length;
     }
-    const volume = await readVolume(path);
-    const prepared = prepare(volume, window ?? undefined);
+    const prepared = await prepare(await readVolume(path), window ?? undefined, pause);
+    // Another job may have read it meanwhile.
+    if (!this.#volumes.has(name)) this.#bytes += prepared.grey.length;
     this.#volumes.set(name, prepared);
-    this.#bytes += prepared.grey.length;
     return prepared;
   }
 }

@@ -120,6 +120,6 @@ export async function draw(choice: Choice, kept: Kept, fusions: readonly FusionK
   const slices = [...new Set([...spreadSlices(truth, shape, axis, spread), ...(wrongest === null ? [] : [wrongest])])].sort((a, b) => a - b);
   const frame = frameOf([truth, ...rows.map(({ mask }) => mask)], shape, axis, slices);
   const title = `${choice.what}: ${id}${label === "any" ? "" : `, label ${label}`}`;
-  const { grey } = prepare(await readVolume(kept.image));
+  const { grey } = await prepare(await readVolume(kept.image));
   return { ...choice, wrongest, png: contactSheet({ title, grey, truth, shape, axis, slices, rows, frame }).png() };
 }

@@ -166,6 +166,34 @@ describe("engine process", () => {
   });
 });
 
+describe("a click while a batch is at work", () => {
+  it("goes first after at most one more slice, and changes nothing of what the batch gives", async () => {
+    const rounds = [centre, click(middle + 6, nj / 2, ni / 2 - 3), click(middle - 7, nj / 2, ni / 2)];
+    const expected = await engine.segment(jobOf(scan, rounds));
+    const log: string[] = [];
+    let started: () => void = () => {};
+    const first = new Promise<void>((resolve) => { started = resolve; });
+    const batch = engine.segment(jobOf(scan, rounds), { urgency: "batch", onProgress: ({ stage }) => {
+      log.push("batch");
+      if (stage === "propagate") started();
+    } });
+    await first;
+    log.push("sent");
+    const answer = await engine.segment(jobOf(scan, [centre]), { urgency: "round", onProgress: ({ stage }) => log.push(stage) });
+    log.push("answered");
+    const done = await batch;
+    const between = log.slice(log.indexOf("load"), log.indexOf("answered")).filter((name) => name === "batch");
+    expect(between.length).toBeLessThanOrEqual(2);
+    expect(log.indexOf("load") - log.indexOf("sent")).toBeLessThanOrEqual(4);
+    expect(log.lastIndexOf("batch")).toBeGreaterThan(log.indexOf("answered"));
+    expect(maskOf(await stored(answer.rounds[0].fusedPath))).toBeGreaterThan(0);
+    for (const n of [0, 1, 2]) {
+      expect(Buffer.compare(await stored(done.rounds[n].fusedPath), await stored(expected.rounds[n].fusedPath))).toBe(0);
+      expect(done.rounds[n].slices).toEqual(expected.rounds[n].slices);
+    }
+  });
+});
+
 describe("engine process in trouble", () => {
   it("killed in the middle of a propagation: the job fails with a clear error, the next one works", async () => {
     const victim = another();
@@ -230,9 +258,9 @@ describe("engine process in trouble", () => {
     const pid = (await closing.pid())!;
     const told = Promise.allSettled([answer, queued]);
     await closing.close();
-    for (const outcome of await told) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "engine_cancelled" } });
+    for (const outcome of await told) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "closing" } });
     expect(running(pid)).toBe(false);
-    await expect(closing.segment(jobOf(scan, [centre]))).rejects.toMatchObject({ code: "engine_cancelled" });
+    await expect(closing.segment(jobOf(scan, [centre]))).rejects.toMatchObject({ code: "closing" });
   });
 
   it("keeps ONNX Runtime out of the parent, and ends when the parent is killed", async () => {

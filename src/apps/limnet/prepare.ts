@@ -38,15 +38,24 @@ export function chooseWindow(volume: Volume): [number, number] {
   return b > a ? [a, b] : [a, a + 1];
 }
 
-/** Applies a window: floor(255 * clamp((v - low) / (high - low)) + 0.5). NaN becomes 0. */
-export function prepare(volume: Volume, window: readonly [number, number] = chooseWindow(volume)): Prepared {
+/** Voxels between two pauses: a few milliseconds. */
+const chunk = 1 << 21;
+
+/** Applies a window: floor(255 * clamp((v - low) / (high - low)) + 0.5). NaN becomes 0. `pause` is awaited now and then. */
+export async function prepare(
+  volume: Volume, window: readonly [number, number] = chooseWindow(volume), pause?: () => Promise<void>,
+): Promise<Prepared> {
   const { voxels, slope, intercept, shape } = volume;
   const [low, high] = window;
   const grey = new Uint8Array(voxels.length);
   const gain = 255 / (high - low);
-  for (let i = 0; i < voxels.length; i++) {
-    const v = (voxels[i] * slope + intercept - low) * gain;
-    grey[i] = v <= 0 ? 0 : v >= 255 ? 255 : v + 0.5;
+  for (let start = 0; start < voxels.length; start += chunk) {
+    const end = Math.min(voxels.length, start + chunk);
+    for (let i = start; i < end; i++) {
+      const v = (voxels[i] * slope + intercept - low) * gain;
+      grey[i] = v <= 0 ? 0 : v >= 255 ? 255 : v + 0.5;
+    }
+    if (end < voxels.length) await pause?.();
   }
   return { grey, shape, window: [low, high] };
 }

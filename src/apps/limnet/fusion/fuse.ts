@@ -33,6 +33,8 @@ export interface FuseInput {
   readonly truth?: Uint8Array;
   /** Checked before each batch; the reason of the signal is thrown. */
   readonly signal?: AbortSignal;
+  /** Awaited between slices, so that something more pressing may go first. */
+  readonly pause?: () => Promise<void>;
   /** Slices judged so far, and how many there are to judge. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -58,6 +60,7 @@ export async function fuse(networks: Networks, input: FuseInput): Promise<FuseRe
   const doubtful: number[] = [];
   if (previous !== null) {
     for (let index = 0; index < shape[axis]; index++) {
+      await input.pause?.();
       if (index === clicked) continue;
       const before = readSlice(previous, shape, axis, index);
       if (locked.has(index)) decided.set(index, { index, winner: "user", probability: 1 });
@@ -93,6 +96,7 @@ async function judge(networks: Networks, input: FuseInput, previous: Uint8Array,
   const threshold = kind === "oracle" ? 0.5 : networks.settings.quality.threshold;
   for (let start = 0; start < indices.length; start += batchSize) {
     signal?.throwIfAborted();
+    await input.pause?.();
     const batch = indices.slice(start, start + batchSize);
     const better = kind === "oracle"
       ? batch.map((index) => askTruth(pair(index), plane(input.truth!, index).data))

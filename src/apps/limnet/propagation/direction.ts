@@ -18,8 +18,8 @@ export interface Field {
   /** Stored maps of the prompt slices; null: a prompt without an object, a wall. */
   readonly prompts: ReadonlyMap<number, StoredPlane>;
   readonly permanent: PermanentBlock;
-  /** Throws when the job has been cancelled. */
-  check(): void;
+  /** Between slices: waits where something more pressing goes first, throws when the job has been cancelled. */
+  check(): Promise<void>;
   /** Region around all prompts. */
   readonly region: Region;
   /** A zeroed plane of the slice, for pasting. */
@@ -107,7 +107,7 @@ export class Direction {
     const slices = hw > largeGrid.cells ? { minSlices: largeGrid.minSlices, maxSlices: largeGrid.maxSlices } : {};
     this.#memory = new Memory({ keyDim, valueDim, topK, hw, ...slices }, ordered);
     for (const { slice } of kept) {
-      this.#field.check();
+      await this.#field.check();
       const map = intoRegion(this.#planes.get(slice) ?? null, features.source, region);
       this.#memory.append(await encodeSlice(networks, slice, await features.at(slice, region), map));
     }

@@ -40,8 +40,8 @@ export interface PromptSource {
   /** Stored maps; null: no object. */
   readonly prompts: ReadonlyMap<number, StoredPlane>;
   readonly clicked: number;
-  /** Throws when the job has been cancelled. */
-  check(): void;
+  /** Between slices: waits where something more pressing goes first, throws when the job has been cancelled. */
+  check(): Promise<void>;
 }
 
 /** Encodes prompts once per region and shares them between all directions. */
@@ -70,7 +70,7 @@ export class PermanentBlock {
     const inside = maps.filter(({ map }) => map.some((p) => p >= 0.5));
     const entries: MemorySlice[] = [];
     for (const { slice, map } of inside.length > 0 ? inside : maps) {
-      check();
+      await check();
       entries.push(await encodeSlice(networks, slice, await features.at(slice, region), map));
     }
     return entries;

@@ -27,6 +27,8 @@ export interface PropagateInput {
   readonly gaps?: Gaps;
   /** Checked between slices. */
   readonly signal?: AbortSignal;
+  /** Awaited between slices, so that something more pressing may go first. */
+  readonly pause?: () => Promise<void>;
   /** A slice is final: prompt slices first, then outward, at last those that no direction reached. Every slice once. */
   readonly onSlice?: (index: number, plane: StoredPlane, done: number) => void;
 }
@@ -89,7 +91,7 @@ async function takeTurns(field: Field, runs: readonly Run[], onStep: (step: Step
   for (let active = directions; active.length > 0; ) {
     active = active.filter(({ direction }) => !direction.done);
     for (const { run, direction } of active) {
-      field.check();
+      await field.check();
       onStep(await direction.next(), run);
     }
   }
@@ -99,7 +101,10 @@ async function takeTurns(field: Field, runs: readonly Run[], onStep: (step: Step
 function prepareField(input: PropagateInput, prompts: ReadonlyMap<number, StoredPlane>): Field {
   const { networks, source, cache, model, clicked } = input;
   const { rows, cols } = source;
-  const check = () => checkCancel(input.signal);
+  const check = async () => {
+    checkCancel(input.signal);
+    await input.pause?.();
+  };
   const boxes = [...prompts.values()].map((data) => (data === null ? null : boxAbove({ data, rows, cols }, maskFrom - 1)));
   const region = regionAround(boxes.reduce(union, null), source, networks.settings.propagation);
   const features = new Features(networks, source, cache, model, gainFor(source, region, prompts));
