@@ -51,20 +51,27 @@ export interface LoadOptions {
   /** Default: an engine process of its own. */
   readonly engine?: Engine;
   /** Given the digest of the networks, makes the queue to engines elsewhere; default: an engine and a queue of this process. */
-  readonly queue?: (model: string) => SegmentQueue;
+  readonly queue?: (model: string) => Promise<SegmentQueue>;
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
 export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
   const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
-  const { models, fusion, memory, seed, threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
+  const { models, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
   const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };
-  if (queue) return new LimnetApp({ ...known, queue: queue(digest) });
-  return new LimnetApp({ ...known, engine: new EngineProcess({ modelsDir, threads, logger }) });
+  if (queue) return new LimnetApp({ ...known, queue: await queue(digest) });
+  return new LimnetApp({ ...known, ...(await openEngine({ conf, logger })) });
+}
+
+/** The engine that the settings of an app name, not started, and the digest of its networks. Throws AppError, LimnetError bad_model. */
+export async function openEngine({ conf, logger }: Pick<LoadOptions, "conf" | "logger">): Promise<{ engine: EngineProcess; modelDigest: string }> {
+  const { threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
+  const { digest } = await openModel(modelsDir);
+  return { engine: new EngineProcess({ modelsDir, threads, logger }), modelDigest: digest };
 }
 
 function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {

@@ -18,6 +18,9 @@ interface Flags {
   allowOrigin?: string[];
   state?: string;
   ohif?: string;
+  redis?: string;
+  memory?: string;
+  stopSeconds?: string;
 }
 
 /** Adds the command to the program. */
@@ -37,6 +40,9 @@ export function startServerCommand(program: Command): void {
     .option("--tokens <file>", "file of the tokens (default: where `limnet token` keeps them)")
     .option("--auth-realm <address>", "OpenID Connect realm that users come from, such as https://sso.example/realms/imaging")
     .option("--allow-origin <address...>", "web pages that may use the server besides its own, such as https://viewer.example")
+    .option("--redis <address>", "let `limnet worker` processes compute, through Redis at redis://host:6379 (default: this process)")
+    .option("--memory <size>", "memory that server and engine may use together, such as 4GB (default: from the machine)")
+    .option("--stop-seconds <number>", "how long running requests may take when the server is told to stop (default: 10)")
     .option("--insecure", "allow an address that other machines can reach without a login")
     .addHelpText("after", `
 Example:
@@ -75,7 +81,8 @@ function settings(flags: Flags): Config {
   return loadConfig({ ...rest, auth, corsOrigins, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
 }
 
-function pairs(words: readonly string[]): Record<string, string> {
+/** `--conf KEY VALUE …` */
+export function pairs(words: readonly string[]): Record<string, string> {
   if (words.length % 2 !== 0) throw new ConfigError("--conf takes a key and a value, for example --conf threads 2.");
   const found: [string, string][] = [];
   for (let n = 0; n < words.length; n += 2) found.push([words[n]!, words[n + 1]!]);
@@ -83,7 +90,7 @@ function pairs(words: readonly string[]): Record<string, string> {
 }
 
 /** First signal: stop in order. Second: leave at once. */
-function stopOnSignal(close: () => Promise<void>): void {
+export function stopOnSignal(close: () => Promise<void>): void {
   let stopping = false;
   const stop = () => {
     if (stopping) process.exit(130);

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { authEnvironment, authShape } from "./auth/settings.js";
 import { limitEnvironment, limitShape } from "./limits.js";
+import { operationsEnvironment, operationsShape } from "./operations/settings.js";
 
 const flag = (value: unknown) => (typeof value === "string" ? /^(true|1|yes|on|t|y)$/i.test(value) : value);
 const json = (value: unknown) => (typeof value === "string" ? (value.trim() === "" ? undefined : JSON.parse(value)) : value);
@@ -39,6 +40,7 @@ const schema = z.object({
   inferTimeout: z.coerce.number().positive().default(600),
   ...limitShape,
   ...authShape,
+  ...operationsShape,
 });
 
 export type Config = Readonly<z.infer<typeof schema> & { state: string; logFile: string }>;
@@ -66,6 +68,7 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
   ...limitEnvironment,
   ...authEnvironment,
+  ...operationsEnvironment,
 };
 
 /** A setting that cannot be used; the message names it. */

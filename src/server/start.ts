@@ -8,6 +8,7 @@ import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
 import { type Config, ConfigError } from "./config.js";
+import { openQueue } from "./operations/redis.js";
 import { createFileLogger } from "./logger.js";
 
 export interface RunningServer {
@@ -36,7 +37,9 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
   try {
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
-    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log });
+    const { redis } = config;
+    const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log);
+    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log, queue });
     stops.push(() => app.close());
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);

@@ -35,7 +35,7 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
 
   constructor(options: RedisQueueOptions<Job, Result>) {
     this.#options = options;
-    const { link, graceMs = 4000 } = options;
+    const { link } = options;
     this.#link = link;
     link.subscribe(channels.node(this.#id), (answer) => this.#hear(answer as Answer));
     link.onReady(() => {
@@ -43,11 +43,7 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
       this.#grace = null;
       void this.#reconcile(true);
     });
-    link.onGone(() => {
-      this.#grace ??= setTimeout(() => {
-        for (const job of this.#pending.values()) job.fail(gone());
-      }, graceMs);
-    });
+    link.onGone(() => this.#startGrace());
     this.#timer = setInterval(() => void this.#reconcile(false), heartbeatMs);
     if (link.ready) void this.#reconcile(true);
   }
@@ -113,6 +109,12 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
     this.#link.close();
   }
 
+  #startGrace(): void {
+    this.#grace ??= setTimeout(() => {
+      for (const job of this.#pending.values()) job.fail(gone());
+    }, this.#options.graceMs ?? 4000);
+  }
+
   #queue(name: string): JobQueueOnRedis {
     const known = this.#queues.get(name) ?? openQueue(this.#link, name, this.#options.times);
     this.#queues.set(name, known);
@@ -136,8 +138,10 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
       const timer = setTimeout(() => void this.#move(pending), warmWaitMs);
       void pending.answer.catch(() => {}).finally(() => clearTimeout(timer));
     } catch (cause) {
+      if (this.#link.ready) return pending.fail(gone(cause));
       // Redis may be back within the grace; then the job is found missing, and added.
-      if (this.#grace === null) pending.fail(gone(cause));
+      pending.list = sharedName(urgency);
+      this.#startGrace();
     }
   }
 

@@ -1,0 +1,30 @@
+/** The way to the workers: `--redis`. */
+import type { SegmentQueue } from "../../apps/limnet/object.js";
+import type { Log } from "../../datastore/log.js";
+import { packJob, type Roots, unpackJob, unpackResult } from "../../engine/packing.js";
+import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
+import type { QueueObserver } from "../../jobs/jobs.js";
+import { RedisLink } from "../../jobs/redis/link.js";
+import type { JobCodec } from "../../jobs/redis/messages.js";
+import { RedisQueue } from "../../jobs/redis/queue.js";
+import { spaceOf } from "../../jobs/redis/space.js";
+import type { Config } from "../config.js";
+
+/** Jobs as they travel between machines that mount studies and state folder. */
+export function codecOf(config: Config): JobCodec<SegmentJob, SegmentResult> {
+  const roots: Roots = { studies: config.studies, state: config.state };
+  return { pack: (job) => packJob(job, roots), unpack: (data) => unpackJob(data, roots), unpackResult };
+}
+
+/** Connects, or goes on trying: a server without Redis serves images and refuses clicks. */
+export async function connect(config: Config & { redis: string }, model: string, log: Log): Promise<RedisLink> {
+  const link = new RedisLink({ url: config.redis, space: await spaceOf(config.state, model), log });
+  await link.start();
+  return link;
+}
+
+/** The queue of a server to workers elsewhere. `model`: digest of the networks that they must run. */
+export async function openQueue(config: Config & { redis: string }, model: string, log: Log, observer?: QueueObserver): Promise<SegmentQueue> {
+  const link = await connect(config, model, log);
+  return new RedisQueue<SegmentJob, SegmentResult, Progress>({ link, codec: codecOf(config), observer });
+}
