@@ -34,7 +34,18 @@ export async function readVolume(path: string, limits: ReadLimits = {}): Promise
   });
 }
 
+/** Nothing is allocated or unpacked beyond what a layout says. */
 async function layoutOf(source: Source, limits: ReadLimits): Promise<Layout> {
+  const layout = await parseHead(source, limits);
+  const most = limits.maxVolumeBytes ?? 2 ** 33;
+  const bytes = byteCount(layout) + layout.skip;
+  if (bytes > most) {
+    throw badVolume(`The image has ${bytes} bytes when unpacked, more than the ${most} that this server reads. Crop or resample it, or save it with a smaller type of numbers.`);
+  }
+  return layout;
+}
+
+async function parseHead(source: Source, limits: ReadLimits): Promise<Layout> {
   const head = await readHead(source, 1 << 12);
   if (head.length === 0) throw badVolume("The image file is empty. Send it again.");
   if (head[0] === 0x1f && head[1] === 0x8b) {

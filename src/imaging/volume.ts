@@ -27,6 +27,8 @@ export interface VolumeHeader {
 export interface ReadLimits {
   /** Most voxels of one volume, checked before anything is allocated; 1.1e9 when not given (1024 cubed fits). */
   readonly maxVoxels?: number;
+  /** Most bytes of its voxels when unpacked; 8 GiB when not given. */
+  readonly maxVolumeBytes?: number;
 }
 
 /** The error of every reader: what is wrong with the file and what to do. Never holds a path. */

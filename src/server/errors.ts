@@ -54,7 +54,7 @@ export function answerFor(error: unknown): Answer {
   if (error instanceof ValidationError) return { status: 422, detail: error.detail };
   if (error instanceof multer.MulterError) return multerAnswer(error);
   const { status, type, message, code } = error as { status?: number; type?: string; message?: string; code?: string };
-  if (type === "entity.too.large") return { status: 413, detail: "The form is larger than this server accepts (LIMNET_MAX_FIELD_BYTES)." };
+  if (type === "entity.too.large") return { status: 413, detail: "The body is larger than this server accepts (forms: LIMNET_MAX_FIELD_BYTES, JSON: LIMNET_MAX_JSON_BYTES)." };
   if (code === "ENOSPC") return { status: 507, detail: "The disk of the server is full. Free some space and send the request again." };
   if (code === "EACCES" || code === "EROFS" || code === "EPERM") return { status: 503, detail: "The server may not write to its studies folder, so nothing can be stored there." };
   if (typeof status === "number" && status >= 400 && status < 500) return { status, detail: message ?? "Bad Request" };

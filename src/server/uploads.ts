@@ -6,6 +6,7 @@ import express, { type Request, type Response } from "express";
 import multer from "multer";
 import { labelExtensions, splitName } from "../datastore/names.js";
 import { LimnetError } from "../errors.js";
+import { parseObject } from "./bodies.js";
 import type { Config } from "./config.js";
 import type { Scratch } from "./context.js";
 import { DurableStorage } from "./durable-storage.js";
@@ -21,6 +22,8 @@ export interface Upload {
 export interface Form {
   /** Text of a field, or undefined. A file part of that name counts too: a browser's Blob always has a file name. */
   text(name: string): Promise<string | undefined>;
+  /** The JSON object in a field; {} where there is none. */
+  object(name: string): Promise<Record<string, unknown>>;
   file(name: string): Upload | undefined;
   files(name: string): Upload[];
 }
@@ -44,14 +47,16 @@ export async function readForm(options: FormOptions): Promise<Form> {
   if (req.is("urlencoded")) await run(express.urlencoded({ extended: false, limit: config.maxFieldBytes }), req, res);
   const fields: Record<string, unknown> = req.body ?? {};
   const parts = (req.files as Express.Multer.File[] | undefined) ?? [];
+  const text = async (name: string) => {
+    const part = parts.findLast((one) => one.fieldname === name);
+    if (part) return readText(part.path, config.maxFieldBytes);
+    const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const last = Array.isArray(value) ? value.at(-1) : value;
+    return typeof last === "string" ? last : undefined;
+  };
   return {
-    async text(name) {
-      const part = parts.findLast((one) => one.fieldname === name);
-      if (part) return readText(part.path, config.maxFieldBytes);
-      const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
-      const last = Array.isArray(value) ? value.at(-1) : value;
-      return typeof last === "string" ? last : undefined;
-    },
+    text,
+    object: async (name) => parseObject(await text(name), name, config),
     file: (name) => parts.filter((one) => one.fieldname === name).map(toUpload).at(-1),
     files: (name) => parts.filter((one) => one.fieldname === name).map(toUpload),
   };

@@ -11,7 +11,7 @@ import { type Log, silentLog } from "../../src/datastore/log.js";
 import { encodeMask } from "../../src/imaging/mask.js";
 import type { Geometry, Shape } from "../../src/imaging/geometry.js";
 import { createServer, type LimnetServer } from "../../src/server/app.js";
-import { type ConfigInput, loadConfig } from "../../src/server/config.js";
+import { type Config, type ConfigInput, loadConfig } from "../../src/server/config.js";
 
 export const shape: Shape = [4, 3, 2];
 export const geometry: Geometry = { affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0] };
@@ -25,6 +25,7 @@ export function writeVolume(path: string, fill = 1): Promise<void> {
 export interface Lab {
   readonly folder: string;
   readonly server: LimnetServer;
+  readonly config: Config;
   readonly datastore: FolderDatastore;
   /** Requests that reached the model, in order. */
   readonly seen: InferRequest[];
@@ -47,7 +48,7 @@ export async function openLab(images: readonly string[] = ["scan_1.nii.gz", "sca
   const app = testApp(seen, behave);
   const server = createServer({ app, datastore, config, logger: log });
   return {
-    folder, server, datastore, seen, behave, model: app.models.get("limnet")!,
+    folder, server, config, datastore, seen, behave, model: app.models.get("limnet")!,
     async close() {
       await server.close();
       await datastore.close();

@@ -21,13 +21,13 @@ export function activeLearningRoutes(): Endpoint[] {
       labels: { type: "array", items: { type: "string" }, description: "Segments that a label has to name before its image counts as labelled" },
       seed: { type: ["string", "integer"], description: "Of strategy random: the order is a fixed shuffle" },
     }, additionalProperties: true } },
-    async handle({ path, req, res, user, context: { app, auth, datastore, leases } }) {
+    async handle({ path, req, res, user, context: { app, auth, config, datastore, leases } }) {
       const strategy = app.strategies.get(path.strategy);
       if (!strategy) {
         const known = [...app.strategies.keys()].join(", ");
         throw new LimnetError("unknown_strategy", `There is no strategy ${JSON.stringify(path.strategy.slice(0, 80))}. Strategies of this server: ${known}.`);
       }
-      const options = await readDictionary(req, res);
+      const options = await readDictionary(req, res, config);
       const served = await leases.serve(datastore, path.strategy, strategy, clientOf(options, user, req), options);
       if (!served) return {};
       const { image, next } = served;
@@ -44,5 +44,5 @@ export function activeLearningRoutes(): Endpoint[] {
  */
 function clientOf({ client_id: named }: Record<string, unknown>, user: User, req: Request): string {
   if (typeof named === "string" && named !== "") return named.slice(0, 200);
-  return signature(user).user ?? `anonymous-${createHash("sha256").update(req.socket.remoteAddress ?? "").digest("hex").slice(0, 8)}`;
+  return signature(user).user ?? `anonymous-${createHash("sha256").update(req.ip ?? "").digest("hex").slice(0, 8)}`;
 }

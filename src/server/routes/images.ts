@@ -8,7 +8,6 @@ import { checkExtension, checkId, imageExtensions } from "../../datastore/names.
 import { LimnetError } from "../../errors.js";
 import { readHeader } from "../../imaging/read.js";
 import { signature } from "../auth/roles.js";
-import { parseObject } from "../bodies.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
@@ -31,12 +30,12 @@ function addImage(path: string): Endpoint {
       const form = await readForm({ req, res, config, scratch, files: ["file"], texts: ["params"] });
       const upload = form.file("file");
       if (!upload) throw ValidationError.missing("file");
-      const info = parseObject(await form.text("params"), "params");
+      const info = await form.object("params");
       const id = query.image || upload.stem;
       checkId(id);
       checkExtension(upload.ext, imageExtensions);
       // A file that cannot be read is better refused now than at the first click.
-      await readHeader(upload.path);
+      await readHeader(upload.path, config);
       await datastore.addImage(id, upload.ext, upload.path, { ...info, ...signature(user) });
       return { image: id };
     },
@@ -93,7 +92,7 @@ function updateInfo(): Endpoint {
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { info: jsonPart } } },
     async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: ["info"] });
-      await datastore.updateImageInfo(query.image, { ...parseObject(await form.text("info"), "info"), ...signature(user) });
+      await datastore.updateImageInfo(query.image, { ...(await form.object("info")), ...signature(user) });
       return null;
     },
   });

@@ -9,7 +9,6 @@ import { originalTag } from "../../datastore/names.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import { signature } from "../auth/roles.js";
-import { parseObject } from "../bodies.js";
 import { sendDownload, sendMultipart } from "../downloads.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { type Form, readForm } from "../uploads.js";
@@ -52,7 +51,7 @@ async function infer(call: InferCall): Promise<unknown> {
   }
   const form = await readForm({ req, res, config: context.config, scratch, files: ["file"], texts: ["params"] });
   // `model` and `image` inside params would replace the outer ones in MONAI Label; here they mean nothing.
-  const { model: _model, image: _image, ...params } = parseObject(await form.text("params"), "params");
+  const { model: _model, image: _image, ...params } = await form.object("params");
   const image = await findImage(call, form);
   const result = await run(task, image, params, call);
   try {

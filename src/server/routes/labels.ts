@@ -7,7 +7,6 @@ import { LimnetError } from "../../errors.js";
 import { convertRawLabel } from "../../imaging/raw-label.js";
 import { readHeader } from "../../imaging/read.js";
 import { signature } from "../auth/roles.js";
-import { parseObject } from "../bodies.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
@@ -33,7 +32,7 @@ function saveLabel(): Endpoint {
       const form = await readForm({ req, res, config, scratch, files: ["label"], texts: ["params"] });
       const upload = form.file("label");
       if (!upload) throw ValidationError.missing("label");
-      const info = parseObject(await form.text("params"), "params");
+      const info = await form.object("params");
       if (upload.ext.toLowerCase() === ".bin") {
         const volume = join(await scratch.folder(), "label.nii.gz");
         await convertRawLabel(upload.path, await datastore.imageHeader(query.image), volume);
@@ -42,7 +41,7 @@ function saveLabel(): Endpoint {
       }
       checkExtension(upload.ext, labelExtensions);
       // Overlapping segments of Slicer lie in a fourth axis, which is more than a volume has: kept as they are.
-      if (upload.ext.toLowerCase() !== ".seg.nrrd") await readHeader(upload.path);
+      if (upload.ext.toLowerCase() !== ".seg.nrrd") await readHeader(upload.path, config);
       await datastore.saveLabel(query.image, labelTag, upload.ext, upload.path, { ...info, ...signature(user) });
       return { image: query.image, label: query.image };
     },
@@ -102,7 +101,7 @@ function updateInfo(path: string, field: "info" | "params"): Endpoint {
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { [field]: jsonPart } } },
     async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: [field] });
-      await datastore.updateLabelInfo(query.label, query.tag, { ...parseObject(await form.text(field), field), ...signature(user) });
+      await datastore.updateLabelInfo(query.label, query.tag, { ...(await form.object(field)), ...signature(user) });
       return null;
     },
   });

@@ -27,7 +27,7 @@ function createSession(): Endpoint {
       const [upload, ...more] = form.files("files");
       if (!upload) throw ValidationError.missing("files");
       if (more.length > 0) throw new LimnetError("not_implemented", "A session of several files (a DICOM series) is not supported yet. Send one volume as .nii.gz, .nrrd or .mha.");
-      await readHeader(upload.path);
+      await readHeader(upload.path, config);
       const info = await sessions.create(upload, query.expiry, user.id);
       return { session_id: info.name, session_info: info };
     },
