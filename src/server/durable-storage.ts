@@ -3,28 +3,44 @@
  * durable takes no second pass. Memory is that of a few pieces, whatever the size of the file.
  */
 import { type FileHandle, open, rm } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import type { Request } from "express";
 import type { StorageEngine } from "multer";
+import { LimnetError } from "../errors.js";
 
 const pieceBytes = 1 << 20;
 const syncEvery = 32 << 20;
 
 export class DurableStorage implements StorageEngine {
   readonly #place: (file: Express.Multer.File) => Promise<string>;
+  readonly #most: number;
+  #left: number;
 
-  /** `place` answers the path of a new file. */
-  constructor(place: (file: Express.Multer.File) => Promise<string>) {
+  /** `place` answers the path of a new file; `most`: bytes of all files of the form together. */
+  constructor(place: (file: Express.Multer.File) => Promise<string>, most: number) {
     this.#place = place;
+    this.#left = most;
+    this.#most = most;
   }
 
   _handleFile(_req: Request, file: Express.Multer.File, done: (error?: unknown, info?: Partial<Express.Multer.File>) => void): void {
     this.#place(file)
-      .then(async (path) => done(null, { path, size: await write(file.stream, path) }))
+      .then(async (path) => done(null, { path, size: await write(this.#counted(file.stream), path) }))
       .catch((error: unknown) => {
         // A stream that nobody reads would keep the form from ending.
         file.stream.resume();
         done(error);
       });
+  }
+
+  /** A length is not always told beforehand. */
+  async *#counted(stream: Readable): AsyncGenerator<Buffer> {
+    // A part that is given up must not be destroyed: the form around it is still being read, and would fail in words of its own.
+    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      this.#left -= chunk.length;
+      if (this.#left < 0) throw new LimnetError("too_large", `The files of the form have more than ${this.#most} bytes together (LIMNET_MAX_UPLOAD_BYTES).`);
+      yield chunk;
+    }
   }
 
   _removeFile(_req: Request, file: Express.Multer.File, done: (error: Error | null) => void): void {

@@ -18,7 +18,7 @@ interface Limit {
 const mebi = 1024 ** 2;
 
 export const limits = {
-  maxUploadBytes: { environment: "LIMNET_MAX_UPLOAD_BYTES", default: 4096 * mebi, what: "bytes of one file in a form", answer: "413" },
+  maxUploadBytes: { environment: "LIMNET_MAX_UPLOAD_BYTES", default: 4096 * mebi, what: "bytes of the files of a form, together", answer: "413" },
   maxFieldBytes: { environment: "LIMNET_MAX_FIELD_BYTES", default: 16 * mebi, what: "bytes of one text field of a form, such as `params`", answer: "413" },
   maxJsonBytes: { environment: "LIMNET_MAX_JSON_BYTES", default: mebi, what: "bytes of a JSON body", answer: "413" },
   maxParts: { environment: "LIMNET_MAX_PARTS", default: 64, what: "parts of a form", answer: "413" },

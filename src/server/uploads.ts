@@ -62,14 +62,17 @@ export async function readForm(options: FormOptions): Promise<Form> {
   };
 }
 
+/** Text fields are held in memory; no form of a client has half as many. */
+const mostFields = 16;
+
 function multipartReader({ config, scratch, files, texts }: FormOptions): express.RequestHandler {
   return multer({
     storage: new DurableStorage(async (file) =>
-      join(await scratch.folder(), `upload-${randomBytes(8).toString("hex")}${splitUploadName(file.originalname).ext}`)),
+      join(await scratch.folder(), `upload-${randomBytes(8).toString("hex")}${splitUploadName(file.originalname).ext}`), config.maxUploadBytes),
     // Browsers and Python send names in UTF-8; busboy would read latin1.
     defParamCharset: "utf8",
     fileFilter: (_req, file, done) => done(null, files.includes(file.fieldname) || texts.includes(file.fieldname)),
-    limits: { fileSize: config.maxUploadBytes, fieldSize: config.maxFieldBytes, parts: config.maxParts, files: config.maxParts, fieldNameSize: 200 },
+    limits: { fileSize: config.maxUploadBytes, fieldSize: config.maxFieldBytes, parts: config.maxParts, files: config.maxParts, fields: mostFields, fieldNameSize: 200 },
   }).any();
 }
 

@@ -27,6 +27,10 @@ describe("bodies", () => {
     await api().put("/datastore/image?image=a").attach("file", scan).expect(200);
     const big = await api().put("/datastore/image?image=b").attach("file", Buffer.alloc(2000), "b.nii.gz").expect(413);
     expect(big.body.detail).toMatch(/larger than this server accepts/);
+    const chunked = api().put("/datastore/image?image=b").set("Content-Type", "multipart/form-data; boundary=b").set("Transfer-Encoding", "chunked");
+    for (let n = 0; n < 3; n++) chunked.write(`--b\r\nContent-Disposition: form-data; name="file"; filename="${n}.nii"\r\n\r\n${"x".repeat(800)}\r\n`);
+    chunked.write("--b--\r\n");
+    expect((await chunked.expect(413)).body.detail).toMatch(/together/);
     const huge = await api().put("/datastore/image?image=b").attach("file", Buffer.alloc(60_000), "b.nii.gz").expect(413);
     expect(huge.body.detail).toMatch(/LIMNET_MAX_UPLOAD_BYTES/);
     expect(await lab.datastore.listImages()).toEqual(["a", "scan_1"]);
