@@ -36,8 +36,10 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-/** Opens a server on a fresh folder that holds the given images. */
-export async function openLab(images: readonly string[] = ["scan_1.nii.gz", "scan_2.nrrd"], settings: ConfigInput = {}, log: Log = silentLog): Promise<Lab> {
+/** Opens a server on a fresh folder that holds the given images; `makeApp` puts another app in the place of the quick one. */
+export async function openLab(
+  images: readonly string[] = ["scan_1.nii.gz", "scan_2.nrrd"], settings: ConfigInput = {}, log: Log = silentLog, makeApp?: (folder: string) => App,
+): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), "limnet-protocol-"));
   for (const [n, image] of images.entries()) await writeVolume(join(folder, image), n + 1);
   const datastore = new FolderDatastore(folder, { log });
@@ -45,12 +47,14 @@ export async function openLab(images: readonly string[] = ["scan_1.nii.gz", "sca
   const seen: InferRequest[] = [];
   const behave: Lab["behave"] = { run: maskTask };
   const config = loadConfig({ app: folder, studies: folder, port: 0, ...settings }, {});
-  const app = testApp(seen, behave);
+  const app = makeApp?.(folder) ?? testApp(seen, behave);
+  await app.start();
   const server = createServer({ app, datastore, config, logger: log });
   return {
     folder, server, config, datastore, seen, behave, model: app.models.get("limnet")!,
     async close() {
       await server.close();
+      await app.close();
       await datastore.close();
       await rm(folder, { recursive: true, force: true });
     },

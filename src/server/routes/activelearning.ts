@@ -6,6 +6,7 @@ import { LimnetError } from "../../errors.js";
 import { signature, type User } from "../auth/roles.js";
 import { readDictionary } from "../bodies.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
+import { json, nextSample } from "./replies.js";
 
 export function activeLearningRoutes(): Endpoint[] {
   return [endpoint({
@@ -21,6 +22,11 @@ export function activeLearningRoutes(): Endpoint[] {
       labels: { type: "array", items: { type: "string" }, description: "Segments that a label has to name before its image counts as labelled" },
       seed: { type: ["string", "integer"], description: "Of strategy random: the order is a fixed shuffle" },
     }, additionalProperties: true } },
+    reply: json(nextSample), fails: [404],
+    links: {
+      image: { operation: "get_datastore_image", parameters: { image: "$response.body#/id" } },
+      submit: { operation: "put_datastore_label", parameters: { image: "$response.body#/id" } },
+    },
     async handle({ path, req, res, user, context: { app, auth, config, datastore, leases } }) {
       const strategy = app.strategies.get(path.strategy);
       if (!strategy) {

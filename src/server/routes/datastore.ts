@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Datastore } from "../../datastore/datastore.js";
 import { finalTag } from "../../datastore/names.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
+import { document, json, pairs as trainingList, stats } from "./replies.js";
 
 /** Files of all images that have a final label. */
 async function trainingPairs(datastore: Datastore): Promise<{ image: string; label: string }[]> {
@@ -26,6 +27,7 @@ export function datastoreRoutes(): Endpoint[] {
       role: "user",
       summary: "Counts, the whole index, or the pairs to train on",
       querySchema: z.object({ output: z.enum(["stats", "all", "train"]).default("stats") }),
+      reply: json(z.union([stats, document, trainingList])),
       async handle({ query, res, context: { datastore } }) {
         if (query.output === "stats") return datastore.stats();
         if (query.output === "all") {

@@ -12,10 +12,24 @@ import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
 import { readForm } from "../uploads.js";
+import { imageId, info, json, nothing, nullReply } from "./replies.js";
 import { filePart, fileReply, jsonPart } from "./schemas.js";
 
 const tag = "Datastore: images";
 const oneImage = z.object({ image: z.string() });
+
+/** What can be done with an image that was just stored. */
+const stored = "$response.body#/image";
+const imageLinks: Endpoint["links"] = {
+  download: { operation: "get_datastore_image", parameters: { image: stored } },
+  there: { operation: "head_datastore_image", parameters: { image: stored } },
+  about: { operation: "get_datastore_image_info", parameters: { image: stored } },
+  note: { operation: "put_datastore_image_info", parameters: { image: stored } },
+  segment: { operation: "post_infer_model", parameters: { model: "limnet", image: stored } },
+  label: { operation: "put_datastore_label", parameters: { image: stored } },
+  replace: { operation: "put_datastore_image", parameters: { image: stored } },
+  remove: { operation: "delete_datastore_image", parameters: { id: stored } },
+};
 
 export function imageRoutes(): Endpoint[] {
   return [...["/datastore/", "/datastore/image"].flatMap((path) => [addImage(path), removeImage(path)]), downloadImage(), hasImage(), imageInfo(), updateInfo()];
@@ -26,6 +40,7 @@ function addImage(path: string): Endpoint {
     method: "put", path, tag, role: "annotator", summary: "Stores an image; its id is `image`, else the name of the file without extension",
     querySchema: z.object({ image: z.string().optional() }),
     body: { "multipart/form-data": { type: "object", properties: { file: filePart, params: jsonPart }, required: ["file"] } },
+    reply: json(imageId), fails: [400, 413], links: imageLinks,
     async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: ["file"], texts: ["params"] });
       const upload = form.file("file");
@@ -45,7 +60,7 @@ function addImage(path: string): Endpoint {
 function removeImage(path: string): Endpoint {
   return endpoint({
     method: "delete", path, tag, role: "admin", summary: "Removes an image and all its labels",
-    querySchema: z.object({ id: z.string() }),
+    querySchema: z.object({ id: z.string() }), reply: json(nothing), fails: [404],
     async handle({ query, context: { datastore } }) {
       await datastore.removeImage(query.id);
       return {};
@@ -55,7 +70,7 @@ function removeImage(path: string): Endpoint {
 
 function downloadImage(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/image", tag, role: "user", grant: "image", summary: "The file of an image", querySchema: oneImage, reply: fileReply,
+    method: "get", path: "/datastore/image", tag, role: "user", grant: "image", summary: "The file of an image", querySchema: oneImage, reply: fileReply, fails: [404],
     async handle({ query, res, context: { datastore } }) {
       const image = await datastore.image(query.image);
       if (!image) throw unknownImage(query.image);
@@ -67,7 +82,7 @@ function downloadImage(): Endpoint {
 function hasImage(): Endpoint {
   return endpoint({
     method: "head", path: "/datastore/image", tag, role: "user", summary: "Whether an image is there, with `check_sum` also whether it is that file",
-    querySchema: oneImage.extend({ check_sum: z.string().optional() }),
+    querySchema: oneImage.extend({ check_sum: z.string().optional() }), fails: [400, 404],
     async handle({ query, res, context: { datastore } }) {
       const image = await datastore.image(query.image);
       const same = image && (!query.check_sum || (await matches(image.path, query.check_sum)));
@@ -78,7 +93,7 @@ function hasImage(): Endpoint {
 
 function imageInfo(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/image/info", tag, role: "user", summary: "What is known about an image; {} where there is none", querySchema: oneImage,
+    method: "get", path: "/datastore/image/info", tag, role: "user", summary: "What is known about an image; {} where there is none", querySchema: oneImage, reply: json(info),
     async handle({ query, context: { datastore } }) {
       const image = await datastore.image(query.image);
       return image ? { ...image.info, path: image.path } : {};
@@ -88,7 +103,7 @@ function imageInfo(): Endpoint {
 
 function updateInfo(): Endpoint {
   return endpoint({
-    method: "put", path: "/datastore/image/info", tag, role: "annotator", summary: "Adds to what is known about an image", querySchema: oneImage,
+    method: "put", path: "/datastore/image/info", tag, role: "annotator", summary: "Adds to what is known about an image", querySchema: oneImage, reply: json(nullReply), fails: [400, 404],
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { info: jsonPart } } },
     async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: ["info"] });

@@ -12,6 +12,7 @@ import { signature } from "../auth/roles.js";
 import { sendDownload, sendMultipart } from "../downloads.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { type Form, readForm } from "../uploads.js";
+import { inferResult } from "./replies.js";
 import { filePart, jsonPart } from "./schemas.js";
 
 const pathSchema = z.object({ model: z.string() });
@@ -36,9 +37,10 @@ export function inferRoutes(): Endpoint[] {
     body: { "multipart/form-data": form, "application/x-www-form-urlencoded": { type: "object", properties: { params: jsonPart } } },
     reply: {
       "multipart/form-data": { type: "object", properties: { params: { type: "object" }, image: filePart } },
-      "application/json": { type: "object" },
+      "application/json": inferResult,
       "application/octet-stream": filePart,
     },
+    fails: [400, 404, 413, 501, 503, 504, 507],
     handle: infer,
   })];
 }

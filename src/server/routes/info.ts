@@ -1,5 +1,6 @@
 /** GET /info/: what the app can do. Clients build their panels from it. */
 import { type Endpoint, endpoint } from "../endpoint.js";
+import { appInfo, json } from "./replies.js";
 
 export function infoRoutes(): Endpoint[] {
   return [endpoint({
@@ -8,6 +9,7 @@ export function infoRoutes(): Endpoint[] {
     tag: "App",
     role: "user",
     summary: "Name, labels, models, strategies and the state of the datastore",
+    reply: json(appInfo),
     async handle({ context: { app, datastore } }) {
       const models = [...app.models].map(([name, task]) => [name, {
         type: task.type,

@@ -11,10 +11,22 @@ import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
 import { readForm } from "../uploads.js";
+import { info, json, labelId, nothing, nullReply } from "./replies.js";
 import { filePart, fileReply, jsonPart } from "./schemas.js";
 
 const tag = "Datastore: labels";
 const oneLabel = z.object({ label: z.string(), tag: z.string() });
+
+/** What can be done with a label that was just submitted. */
+const submitted = { label: "$response.body#/label", tag: "$request.query.tag" };
+const labelLinks: Endpoint["links"] = {
+  download: { operation: "get_datastore_label", parameters: submitted },
+  there: { operation: "head_datastore_label", parameters: { image: submitted.label, tag: submitted.tag } },
+  about: { operation: "get_datastore_label_info", parameters: submitted },
+  note: { operation: "put_datastore_label_info", parameters: submitted },
+  review: { operation: "put_datastore_updatelabelinfo", parameters: submitted },
+  remove: { operation: "delete_datastore_label", parameters: { id: submitted.label, tag: submitted.tag } },
+};
 
 export function labelRoutes(): Endpoint[] {
   return [saveLabel(), removeLabel(), downloadLabel(), hasLabel(), labelInfo(), updateInfo("/datastore/label/info", "info"), updateInfo("/datastore/updatelabelinfo", "params")];
@@ -25,6 +37,7 @@ function saveLabel(): Endpoint {
     method: "put", path: "/datastore/label", tag, role: "annotator", summary: "Submits a label",
     querySchema: z.object({ image: z.string(), tag: z.string().default(finalTag) }),
     body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
+    reply: json(labelId), fails: [400, 404, 413], links: labelLinks,
     async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const labelTag = query.tag || finalTag;
       checkTag(labelTag);
@@ -51,7 +64,7 @@ function saveLabel(): Endpoint {
 function removeLabel(): Endpoint {
   return endpoint({
     method: "delete", path: "/datastore/label", tag, role: "admin", summary: "Removes a label; {} also where there was none",
-    querySchema: z.object({ id: z.string(), tag: z.string() }),
+    querySchema: z.object({ id: z.string(), tag: z.string() }), reply: json(nothing),
     async handle({ query, context: { datastore } }) {
       await datastore.removeLabel(query.id, query.tag).catch((error) => {
         if (!(error instanceof LimnetError && error.code === "unknown_label")) throw error;
@@ -63,7 +76,7 @@ function removeLabel(): Endpoint {
 
 function downloadLabel(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/label", tag, role: "user", summary: "The file of a label", querySchema: oneLabel, reply: fileReply,
+    method: "get", path: "/datastore/label", tag, role: "user", summary: "The file of a label", querySchema: oneLabel, reply: fileReply, fails: [404],
     async handle({ query, res, context: { datastore } }) {
       const missing = "Label NOT Found. GET /datastore/?output=all lists the labels that are there.";
       const label = await datastore.label(query.label, query.tag);
@@ -76,7 +89,7 @@ function downloadLabel(): Endpoint {
 function hasLabel(): Endpoint {
   return endpoint({
     method: "head", path: "/datastore/label", tag, role: "user", summary: "Whether a label is there",
-    querySchema: z.object({ image: z.string(), tag: z.string() }),
+    querySchema: z.object({ image: z.string(), tag: z.string() }), fails: [404],
     async handle({ query, res, context: { datastore } }) {
       const label = await datastore.label(query.image, query.tag);
       res.status(label ? 200 : 404).type("application/json").end();
@@ -86,7 +99,7 @@ function hasLabel(): Endpoint {
 
 function labelInfo(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/label/info", tag, role: "user", summary: "What is known about a label; {} where there is none", querySchema: oneLabel,
+    method: "get", path: "/datastore/label/info", tag, role: "user", summary: "What is known about a label; {} where there is none", querySchema: oneLabel, reply: json(info),
     async handle({ query, context: { datastore } }) {
       const label = await datastore.label(query.label, query.tag);
       return label ? { ...label.info, path: label.path } : {};
@@ -97,7 +110,7 @@ function labelInfo(): Endpoint {
 /** The Reviewer extension of Slicer uses the older path and field name. */
 function updateInfo(path: string, field: "info" | "params"): Endpoint {
   return endpoint({
-    method: "put", path, tag, role: "annotator", summary: "Adds to what is known about a label", querySchema: oneLabel,
+    method: "put", path, tag, role: "annotator", summary: "Adds to what is known about a label", querySchema: oneLabel, reply: json(nullReply), fails: [400, 404],
     body: { "application/x-www-form-urlencoded": { type: "object", properties: { [field]: jsonPart } } },
     async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
       const form = await readForm({ req, res, config, scratch, files: [], texts: [field] });

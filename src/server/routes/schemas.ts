@@ -18,7 +18,7 @@ export const booleanText = boolean.prefault("false").meta({ description: "true o
 export const trueUnlessTold = boolean.prefault("true").meta({ description: "true or false, also 1 0 yes no on off t f y n, in any case" });
 
 /** A whole number of at least 0 in a query. */
-export const wholeNumber = z.string().regex(/^\d{1,15}$/, "Input should be a whole number, 0 or more").transform(Number)
+export const wholeNumber = z.string().regex(/^\d{1,400}$/, "Input should be a whole number, 0 or more").transform((text) => Math.min(Number(text), Number.MAX_SAFE_INTEGER))
   .meta({ type: "integer", minimum: 0 });
 
 /** A file part in a form. */
