@@ -1,7 +1,7 @@
 /** Writes a DICOM Segmentation (PS3.3 A.51) or a Label Map Segmentation (the same IOD with SegmentationType LABELMAP). */
 import { LimnetError } from "../../errors.js";
 import { codeItem, localScheme } from "./codes.js";
-import { element, elementHeader } from "./elements.js";
+import { elementHeader } from "./elements.js";
 import { type FramePlace, packBits, packNumbers, placeFrames } from "./frames.js";
 import { dimensions, perFrameGroups, sharedGroups } from "./groups.js";
 import { type Attributes, creatorName, frameOfReference, type LabelSource, type Making, newObject, patientAndStudy, referencedInstances } from "./modules.js";
@@ -38,7 +38,7 @@ export function encodeSeg(source: LabelSource, segments: readonly Segment[], opt
   const pixels = labelMap ? packNumbers(segments, source.shape, places.map(({ slice }) => slice)) : packBits(segments, source.shape, frames);
   // Bits may be OB; numbers of two bytes are OW (PS3.5 8.1.2).
   const pixelVr = labelMap && segments.length > 255 ? "OW" : "OB";
-  return part10(attributes, [element(0x52009230, "SQ", groups), elementHeader(0x7fe00010, pixelVr, pixels.length), pixels]);
+  return part10(attributes, [elementHeader(0x52009230, "SQ", groups.length), groups, elementHeader(0x7fe00010, pixelVr, pixels.length), pixels]);
 }
 
 function header(source: LabelSource, segments: readonly Segment[], options: SegOptions, { labelMap, overlap, frames }: { labelMap: boolean; overlap: boolean; frames: number }): Attributes {

@@ -2,7 +2,7 @@
 import { lpsFrame, spacing } from "../../imaging/geometry.js";
 import { norm } from "../../imaging/affine.js";
 import type { Code } from "./codes.js";
-import { item, numbersElement, sequenceElement, textElement } from "./elements.js";
+import { elementWriter, item } from "./elements.js";
 import type { FramePlace } from "./frames.js";
 import type { Attributes, LabelSource } from "./modules.js";
 import { decimal } from "./values.js";
@@ -53,30 +53,31 @@ export function slicePosition({ slices, geometry }: LabelSource, k: number): [nu
  * is a multi-frame), its dimension indices, its place, and its segment unless `labelMap`.
  */
 export function perFrameGroups(source: LabelSource, frames: readonly FramePlace[], labelMap: boolean): Buffer {
-  const code = ({ value, scheme, meaning }: Code) => [textElement(0x00080100, "SH", value), textElement(0x00080102, "SH", scheme), textElement(0x00080104, "LO", meaning)];
+  const { text, numbers, sequence } = elementWriter();
+  const code = ({ value, scheme, meaning }: Code) => [text(0x00080100, "SH", value), text(0x00080102, "SH", scheme), text(0x00080104, "LO", meaning)];
   const used = [...new Set(frames.map(({ slice }) => slice))].sort((a, b) => a - b);
   /** Index of a slice among those that have frames, from 1. */
   const ordinal = new Map(used.map((slice, at) => [slice, at + 1]));
   const ofSlice = new Map(used.map((slice) => {
     const { sopClassUid, sopInstanceUid, frame, multiFrame } = source.slices[slice];
-    const derivation = sequenceElement(0x00089124, [[
-      sequenceElement(0x00082112, [[
-        textElement(0x00081150, "UI", sopClassUid),
-        textElement(0x00081155, "UI", sopInstanceUid),
-        ...(multiFrame ? [textElement(0x00081160, "IS", String(frame))] : []),
-        textElement(0x0028135a, "CS", "YES"),
-        sequenceElement(0x0040a170, [code(sourceImage)]),
+    const derivation = sequence(0x00089124, [[
+      sequence(0x00082112, [[
+        text(0x00081150, "UI", sopClassUid),
+        text(0x00081155, "UI", sopInstanceUid),
+        ...(multiFrame ? [text(0x00081160, "IS", String(frame))] : []),
+        text(0x0028135a, "CS", "YES"),
+        sequence(0x0040a170, [code(sourceImage)]),
       ]]),
-      sequenceElement(0x00089215, [code(segmentation)]),
+      sequence(0x00089215, [code(segmentation)]),
     ]]);
     const place = slicePosition(source, slice).map(decimal).join("\\");
-    return [slice, { derivation, position: sequenceElement(0x00209113, [[textElement(0x00200032, "DS", place)]]) }];
+    return [slice, { derivation, position: sequence(0x00209113, [[text(0x00200032, "DS", place)]]) }];
   }));
   const groups = frames.map(({ segment, slice }) => {
     const { derivation, position } = ofSlice.get(slice) as { derivation: Buffer; position: Buffer };
     const index = ordinal.get(slice) as number;
-    const content = sequenceElement(0x00209111, [[numbersElement(0x00209157, "UL", labelMap ? [index] : [segment + 1, index])]]);
-    const identity = labelMap ? [] : [sequenceElement(0x0062000a, [[numbersElement(0x0062000b, "US", [segment + 1])]])];
+    const content = sequence(0x00209111, [[numbers(0x00209157, "UL", labelMap ? [index] : [segment + 1, index])]]);
+    const identity = labelMap ? [] : [sequence(0x0062000a, [[numbers(0x0062000b, "US", [segment + 1])]])];
     return item([derivation, content, position, ...identity]);
   });
   return Buffer.concat(groups);
