@@ -12,13 +12,19 @@ export interface Segment {
   readonly id?: string;
   /** Red, green, blue between 0 and 1; Slicer's first colours when not given. */
   readonly color?: readonly [number, number, number];
+  /** Layer that holds it, from 0 (the default): objects that overlap lie in different ones. */
+  readonly layer?: number;
+  /** Slicer's notes on it, "key:value|key:value". */
+  readonly tags?: string;
 }
 
 export interface NrrdOptions {
   /** OHIF reads "raw" only. */
   readonly encoding: "raw" | "gzip";
-  /** Makes the file a segmentation (.seg.nrrd) of these objects in one layer. */
+  /** Makes the file a segmentation (.seg.nrrd) of these objects. */
   readonly segments?: readonly Segment[];
+  /** Layers of a segmentation; the samples of one voxel then lie side by side in the volume. Default 1. */
+  readonly layers?: number;
 }
 
 /** The spellings that ITK writes. */
@@ -34,7 +40,7 @@ const colours = [[0.5, 0.68, 0.5], [0.95, 0.84, 0.57], [0.69, 0.48, 0.4], [0.43,
  * intercept: a volume that has them is written as real values (float).
  * @throws LimnetError bad_volume on a singular geometry
  */
-export async function writeNrrd(volume: Volume, path: string, { encoding, segments }: NrrdOptions): Promise<void> {
+export async function writeNrrd(volume: Volume, path: string, { encoding, segments, layers = 1 }: NrrdOptions): Promise<void> {
   const voxels = realVoxels(volume);
   const frame = lpsFrame(checkGeometry(volume.geometry));
   // A JavaScript number prints as the shortest text that reads back as the same number.
@@ -44,11 +50,11 @@ export async function writeNrrd(volume: Volume, path: string, { encoding, segmen
     "# Complete NRRD file format specification at:",
     "# http://teem.sourceforge.net/nrrd/format.html",
     `type: ${typeNames[dtypeOf(voxels)]}`,
-    "dimension: 3",
+    `dimension: ${layers > 1 ? 4 : 3}`,
     "space: left-posterior-superior",
-    `sizes: ${volume.shape.join(" ")}`,
-    `space directions: ${frame.steps.map(vector).join(" ")}`,
-    "kinds: domain domain domain",
+    `sizes: ${layers > 1 ? `${layers} ` : ""}${volume.shape.join(" ")}`,
+    `space directions: ${layers > 1 ? "none " : ""}${frame.steps.map(vector).join(" ")}`,
+    `kinds: ${layers > 1 ? "list " : ""}domain domain domain`,
     ...(voxels.BYTES_PER_ELEMENT > 1 ? ["endian: little"] : []),
     `encoding: ${encoding}`,
     `space origin: ${vector(frame.origin)}`,
@@ -61,13 +67,14 @@ export async function writeNrrd(volume: Volume, path: string, { encoding, segmen
 function segmentLines(segments: readonly Segment[], shape: Shape): string[] {
   const extent = shape.map((size) => `0 ${size - 1}`).join(" ");
   return [
-    ...segments.flatMap(({ name, value, id, color }, at) => [
+    ...segments.flatMap(({ name, value, id, color, layer = 0, tags }, at) => [
       `Segment${at}_Color:=${(color ?? colours[at % colours.length]).join(" ")}`,
       `Segment${at}_Extent:=${extent}`,
       `Segment${at}_ID:=${oneLine(id ?? `Segment_${at + 1}`)}`,
       `Segment${at}_LabelValue:=${value}`,
-      `Segment${at}_Layer:=0`,
+      `Segment${at}_Layer:=${layer}`,
       `Segment${at}_Name:=${oneLine(name)}`,
+      ...(tags ? [`Segment${at}_Tags:=${oneLine(tags)}`] : []),
     ]),
     "Segmentation_ContainedRepresentationNames:=Binary labelmap|",
     "Segmentation_MasterRepresentation:=Binary labelmap",

@@ -37,6 +37,16 @@ export function isNrrd(head: Buffer): boolean {
  * @throws LimnetError bad_volume
  */
 export function parseNrrd(head: Buffer, limits: ReadLimits): Layout {
+  return parseLayers(head, limits, false);
+}
+
+/** The same for a .seg.nrrd, which may hold several layers; `notes` are its "key:=value" lines. */
+export function parseSegNrrd(head: Buffer, limits: ReadLimits): Layout & { readonly layers: number; readonly notes: ReadonlyMap<string, string> } {
+  const layout = parseLayers(head, limits, true);
+  return { ...layout, notes: notesOf(head) };
+}
+
+function parseLayers(head: Buffer, limits: ReadLimits, several: boolean): Layout & { readonly layers: number } {
   const { fields, end } = fieldsOf(head);
   const need = (name: string): string => {
     const value = fields.get(name);
@@ -50,7 +60,10 @@ export function parseNrrd(head: Buffer, limits: ReadLimits): Layout {
   const vectors = fields.has("space directions") ? vectorsOf(need("space directions")) : undefined;
   if (vectors !== undefined && vectors.length !== sizes.length) throw badVolume("The NRRD header names another number of space directions than of dimensions. Export the image again.");
   // An axis of one element that is no direction in space (a list of one layer) changes nothing.
-  const kept = sizes.map((_, axis) => axis).filter((axis) => !(vectors?.[axis] === null && sizes[axis] === 1));
+  // Slicer puts the list of layers first: the layers of one voxel lie side by side.
+  const layers = several && sizes.length === 4 && vectors?.[0] === null ? sizes[0] : 1;
+  if (!(layers >= 1 && layers <= 1000)) throw badVolume("The segmentation says it has no layer, or more than 1000. The header is damaged: export it again.");
+  const kept = sizes.map((_, axis) => axis).filter((axis) => !(vectors?.[axis] === null && (sizes[axis] === 1 || (several && axis === 0 && sizes.length === 4))));
   if (kept.some((axis) => vectors?.[axis] === null)) throw badVolume("The NRRD file holds several channels or layers per voxel. Send one volume: a single channel, or a segmentation in one layer.");
   const shape = checkShape(kept.map((axis) => sizes[axis]), limits);
 
@@ -72,7 +85,20 @@ export function parseNrrd(head: Buffer, limits: ReadLimits): Layout {
     slope: 1, intercept: 0, skip: 0,
     littleEndian: endian === "little",
     start: byteSkip === -1 ? "end" : end,
+    layers,
   };
+}
+
+/** Notes of the writer: names of segments and the like. UTF-8, a line each; "\\n" and "\\\\" stand for a line feed and a backslash. */
+function notesOf(head: Buffer): Map<string, string> {
+  const text = head.toString("utf8");
+  const header = text.slice(0, /\r?\n\r?\n/.exec(text)?.index ?? 0);
+  const notes = new Map<string, string>();
+  for (const line of header.split(/\r?\n/)) {
+    const note = /^([^#:]+):=(.*)$/.exec(line);
+    if (note) notes.set(note[1].trim(), note[2].replace(/\\(n|\\)/g, (_, escaped) => (escaped === "n" ? "\n" : "\\")));
+  }
+  return notes;
 }
 
 function fieldsOf(head: Buffer): { fields: Map<string, string>; end: number } {
