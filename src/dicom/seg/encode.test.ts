@@ -70,6 +70,13 @@ describe("a written segmentation", () => {
     expect(() => encodeSeg(source, [segment("a", 1), over], { ...options, kind: "labelmap" })).toThrow(/overlap/);
   });
 
+  it("mends what the source writes against the standard, but never who the patient is", () => {
+    const wrong = fakeSeries({ shape: [8, 6, 4], attributes: { PatientAge: "7Y", StudyID: "a study id that is too long", StudyDate: "2026-01-02", PatientSize: "tall", PatientID: "x".repeat(70) } });
+    expect(read(encodeSeg(wrong, [segment("a", 1)], options))).toMatchObject({ PatientAge: "007Y", StudyID: "a study id that", PatientID: "x".repeat(70) });
+    const nameless = { ...source, info: { ...source.info, studyInstanceUid: "" } };
+    expect(() => encodeSeg(nameless, [segment("a", 1)], options)).toThrow(/UID/);
+  });
+
   it("is refused without a voxel", () => {
     expect(() => encodeSeg(source, [segment("a", 3)], options)).toThrow(/empty/);
   });

@@ -1,4 +1,6 @@
 /** Modules that every derived object takes from its source or says of itself (PS3.3 C.7, C.12): shared by SEG and RTSTRUCT. */
+import { LimnetError } from "../../errors.js";
+import { type Keyword, tags } from "../tags.js";
 import type { PlannedVolume } from "../types.js";
 import { dateTime, newUid, personName, text, uidOf } from "./values.js";
 
@@ -32,31 +34,49 @@ const always = [
 
 /** Patient, Patient Study, General Study and Clinical Trial attributes, copied where the source has them. */
 const whereThere = [
-  "IssuerOfPatientID", "TypeOfPatientID", "PatientBirthTime", "OtherPatientNames", "EthnicGroup", "PatientComments", "QualityControlSubject",
-  "PatientIdentityRemoved", "DeidentificationMethod", "PatientSpeciesDescription", "PatientBreedDescription", "ResponsiblePerson",
-  "ResponsibleOrganization", "StudyDescription", "ConsultingPhysicianName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy",
-  "PatientAge", "PatientSize", "PatientWeight", "MedicalAlerts", "Allergies", "Occupation", "SmokingStatus", "AdditionalPatientHistory",
-  "PregnancyStatus", "LastMenstrualDate", "PatientSexNeutered", "ReasonForVisit", "AdmissionID",
-  "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName", "ClinicalTrialSiteID", "ClinicalTrialSiteName",
-  "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID", "ClinicalTrialTimePointID", "ClinicalTrialTimePointDescription",
+  "IssuerOfPatientID", "PatientBirthTime", "OtherPatientNames", "EthnicGroup", "QualityControlSubject", "PatientIdentityRemoved",
+  "DeidentificationMethod", "PatientSpeciesDescription", "PatientBreedDescription", "ResponsiblePerson", "ResponsibleOrganization",
+  "StudyDescription", "ConsultingPhysicianName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy", "PatientAge", "PatientSize",
+  "PatientWeight", "Occupation", "SmokingStatus", "PatientSexNeutered", "AdmissionID", "ClinicalTrialSponsorName", "ClinicalTrialProtocolID",
+  "ClinicalTrialProtocolName", "ClinicalTrialSiteID", "ClinicalTrialSiteName", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID",
+  "ClinicalTrialTimePointID",
 ] as const;
 
-const numeric = new Set(["PregnancyStatus"]);
-
-/** Patient and study of the source. Texts are decoded already, so that one character set fits all: UTF-8. */
-export function patientAndStudy({ attributes, info }: LabelSource): Attributes {
-  const out: Attributes = { SpecificCharacterSet: "ISO_IR 192", StudyInstanceUID: info.studyInstanceUid };
-  for (const keyword of always) out[keyword] = split(attributes[keyword] ?? "");
-  for (const keyword of whereThere) {
-    const value = attributes[keyword] ?? "";
-    if (value !== "") out[keyword] = numeric.has(keyword) ? Number(value) : split(value);
+/**
+ * Patient and study of the source. Texts are decoded already, so that one character set fits all: UTF-8. Values that the
+ * source writes against the standard are mended, or left out where nothing depends on them; who the patient is never changes.
+ * @throws LimnetError unsupported_output where the source has no UIDs to refer to
+ */
+export function patientAndStudy({ attributes, info, slices }: LabelSource): Attributes {
+  if (!info.studyInstanceUid || !info.seriesInstanceUid || slices.some(({ sopClassUid, sopInstanceUid }) => !sopClassUid || !sopInstanceUid)) {
+    throw new LimnetError("unsupported_output", "The DICOM images have no study, series or instance UID, so no label can refer to them. Ask for seg.nrrd, nrrd or nii.gz, or import the images into an archive that gives them one.");
   }
+  const out: Attributes = { SpecificCharacterSet: "ISO_IR 192", StudyInstanceUID: info.studyInstanceUid };
+  for (const keyword of always) out[keyword] = valid(keyword, attributes[keyword] ?? "");
+  for (const keyword of whereThere) {
+    const value = valid(keyword, attributes[keyword] ?? "");
+    if (value !== "") out[keyword] = value;
+  }
+  // Sources may say how in a code sequence, which is not copied; saying nothing is against the standard (PS3.3 C.7.1.1).
+  if (out.PatientIdentityRemoved === "YES") out.DeidentificationMethod ??= "See the source images";
   return out;
 }
 
+/** Identifiers are kept as they are, whatever their length: another one would be another patient. */
+const identifiers = new Set<Keyword>(["PatientID", "AccessionNumber", "PatientName", "ClinicalTrialSubjectID"]);
+
 /** Several values of one attribute come joined by backslashes. */
-function split(value: string): string | string[] {
-  return value.includes("\\") ? value.split("\\") : value;
+function valid(keyword: Keyword, value: string): string | string[] {
+  const [, vr] = tags[keyword];
+  if (!identifiers.has(keyword)) {
+    const age = /^(\d{1,3})([DWMY])$/.exec(value);
+    if (vr === "AS") return age ? age[1].padStart(3, "0") + age[2] : "";
+    const form = { DA: /^\d{8}$/, TM: /^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$/, DS: /^[-+ ]?[0-9.eE+-]{1,15}$/, CS: /^[A-Z0-9 _\\]{1,80}$/ }[vr as string];
+    if (form && !form.test(value)) return "";
+  }
+  const most = identifiers.has(keyword) ? Infinity : vr === "SH" ? 16 : 64;
+  const values = value.split("\\").map((one) => (vr === "PN" ? one : [...one].slice(0, most).join("").trim()));
+  return values.length > 1 ? values : values[0];
 }
 
 /**
