@@ -36,6 +36,7 @@ const settings: z.ZodType<NetworkSettings> = z.object({
     presenceThreshold: z.number().min(0).max(1),
     region: z.object({ expansion: z.number().min(1), minSide: whole }),
     stopAfter: whole,
+    walker: z.object({ contrast: z.number().positive(), across: z.number().positive(), trust: z.number().positive(), iterations: whole }).optional(),
   }),
   quality: z.object({ size: whole, expansion: z.number().min(1), minSide: whole, threshold: z.number().min(0.5).max(1).default(0.5) }),
 });

@@ -5,7 +5,8 @@ import type { Networks } from "../apps/limnet/networks.js";
 import type { Prepared } from "../apps/limnet/prepare.js";
 import type { FeatureCache, SliceSource } from "../apps/limnet/propagation/features.js";
 import { quantise } from "../apps/limnet/propagation/plane.js";
-import { propagate } from "../apps/limnet/propagation/propagate.js";
+import { checkCancel, propagate } from "../apps/limnet/propagation/propagate.js";
+import { walk } from "../apps/limnet/walker/walker.js";
 import { LimnetError } from "../errors.js";
 import type { Axis } from "../imaging/geometry.js";
 import { readVolume } from "../imaging/read.js";
@@ -94,9 +95,17 @@ async function runRound(
   const prompts = new Map<number, Float32Array>();
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
-  const { planes, decoded } = await propagate({
+  const { planes: propagated, decoded } = await propagate({
     networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal, pause,
     onSlice: (index, _, done) => onProgress?.({ stage: "propagate", round, slice: index, done, total: source.count }),
+  });
+  const { walker } = networks.settings.propagation;
+  const planes = walker === undefined ? propagated : await walk({
+    source, planes: propagated, settings: walker, check: async () => {
+      await pause?.();
+      checkCancel(signal);
+    },
+    prompts: new Set(settings.memory === "literal" ? [slice] : prompts.keys()),
   });
   const current = new Uint8Array(volume.grey.length);
   for (const [index, plane] of planes.entries()) if (plane !== null) writeSlice(current, shape, axis, index, plane);

@@ -29,6 +29,16 @@ export interface Networks {
   readonly settings: NetworkSettings;
 }
 
+export interface WalkerSettings {
+  /** Edge weight exp(-contrast * d^2), d the difference of grey values in standard deviations. */
+  readonly contrast: number;
+  /** Factor on the edges between slices. */
+  readonly across: number;
+  /** Pull towards a prior of 0 or 1; nothing at 0.5. */
+  readonly trust: number;
+  readonly iterations: number;
+}
+
 /** What the host code must know of the networks: the `settings` of models/manifest.json. */
 export interface NetworkSettings {
   readonly click: {
@@ -62,6 +72,8 @@ export interface NetworkSettings {
     readonly region: { readonly expansion: number; readonly minSide: number };
     /** A direction ends after so many empty slices in a row. */
     readonly stopAfter: number;
+    /** Last step of a round along the edges of the image (walker/walker.ts); absent: none. */
+    readonly walker?: WalkerSettings;
   };
   readonly quality: {
     readonly size: number;

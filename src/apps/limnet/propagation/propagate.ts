@@ -41,7 +41,7 @@ export interface PropagateResult {
 }
 
 /** Throws the reason of the signal, or engine_cancelled where that is no error of the catalogue. */
-function checkCancel(signal: AbortSignal | undefined): void {
+export function checkCancel(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
   if (signal.reason instanceof LimnetError) throw signal.reason;
   throw new LimnetError("engine_cancelled", "The job was cancelled before it was done.", { cause: signal.reason });
