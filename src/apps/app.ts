@@ -68,6 +68,42 @@ export interface App {
   readonly codes?: CodeTable;
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
+  /** Where the app keeps the history of what is clicked. */
+  readonly objects?: Objects;
   start(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The work of one user on one object of an image. */
+export interface ObjectRef {
+  readonly image: ImageSource;
+  readonly user: string;
+  readonly label: string;
+}
+
+export interface ObjectOptions {
+  readonly signal: AbortSignal;
+  readonly tempDir: string;
+  /** How the mask is written, as in a request to the model: result_extension, result_dtype, result_compress. */
+  readonly params: Params;
+}
+
+/** One event of GET /limnet/v1/events. */
+export interface ObjectEvent {
+  readonly event: "state" | "queued" | "slice" | "round" | "error";
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** History of the objects that the models work on. All throw LimnetError for what the caller did wrong. */
+export interface Objects {
+  rounds(ref: ObjectRef): Promise<Record<string, unknown>>;
+  journal(ref: ObjectRef): Promise<Record<string, unknown>>;
+  /** Steps back (negative) or forth; answers the mask in force then, also where there are fewer steps. */
+  move(ref: ObjectRef, steps: number, options: ObjectOptions): Promise<InferResult>;
+  /** Slice numbers count across the axis of the object. */
+  lock(ref: ObjectRef, slices: readonly number[] | "all", locked: boolean, options: ObjectOptions): Promise<InferResult>;
+  choose(ref: ObjectRef, choice: { readonly slice: number; readonly round: number }, options: ObjectOptions): Promise<InferResult>;
+  /** The first event says what is in force. Returns what ends it. */
+  watch(ref: ObjectRef, listener: (event: ObjectEvent) => void): Promise<() => void>;
+  cancel(ref: ObjectRef): Promise<Record<string, unknown>>;
 }

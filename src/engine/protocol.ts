@@ -43,6 +43,10 @@ export interface SegmentJob {
   readonly state: RoundState;
   /** Rounds to run, in order. */
   readonly rounds: readonly RoundRequest[];
+  /** Slices that the user locked: they stay as they are in the state. */
+  readonly held?: readonly number[];
+  /** Progress tells what changes on each slice. */
+  readonly changes?: boolean;
   /** Folder that receives `<outputs[n]>` per round: written whole under another name, then renamed. */
   readonly outputs: readonly string[];
   readonly settings: LimnetSettings;
@@ -55,7 +59,7 @@ export interface SegmentJob {
 /** How pressing a job is, the most pressing first: the more pressing of two goes first, slice by slice (turns.ts). */
 export type Urgency = "glance" | "round" | "batch";
 
-export type Winner = "current" | "previous" | "user" | "same";
+export type Winner = "current" | "previous" | "user" | "locked" | "same";
 
 /** What fusion decided for a slice. `probability`: that the winner is the better of the two (1 where nothing was to decide). */
 export interface SliceDecision {
@@ -82,6 +86,16 @@ export interface SegmentResult {
   readonly model: string;
 }
 
+/**
+ * What differs on one slice between the mask before the round and the mask that propagation found. `box`: top, left, bottom, right,
+ * the last two exclusive, in rows and columns of the slice; null where nothing differs. `bits`: base64 of the deflated (zlib)
+ * difference inside the box, a bit a pixel, row by row without padding between rows, the highest bit first; 1 = the pixel changes.
+ */
+export interface SliceChange {
+  readonly box: readonly [number, number, number, number] | null;
+  readonly bits: string;
+}
+
 export interface Progress {
   readonly stage: "load" | "click" | "propagate" | "fuse" | "write";
   /** Round of this job, from 0. */
@@ -89,6 +103,8 @@ export interface Progress {
   readonly slice?: number;
   readonly done?: number;
   readonly total?: number;
+  /** With stage "propagate", where the job asked for it. Fusion may still keep the mask of before. */
+  readonly change?: SliceChange;
 }
 
 /** Parent to child. */

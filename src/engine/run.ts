@@ -8,6 +8,7 @@ import { quantise } from "../apps/limnet/propagation/plane.js";
 import { checkCancel, propagate } from "../apps/limnet/propagation/propagate.js";
 import { walk } from "../apps/limnet/walker/walker.js";
 import { LimnetError } from "../errors.js";
+import { changeOf } from "./change.js";
 import type { Axis } from "../imaging/geometry.js";
 import { readVolume } from "../imaging/read.js";
 import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
@@ -97,7 +98,10 @@ async function runRound(
   prompts.set(slice, probabilities(prompt));
   const { planes: propagated, decoded } = await propagate({
     networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal, pause,
-    onSlice: (index, _, done) => onProgress?.({ stage: "propagate", round, slice: index, done, total: source.count }),
+    onSlice: (index, plane, done) => onProgress?.({
+      stage: "propagate", round, slice: index, done, total: source.count,
+      ...(job.changes && { change: changeOf(previous === null ? null : readSlice(previous, shape, axis, index), plane, planeShape(shape, axis)) }),
+    }),
   });
   const { walker } = networks.settings.propagation;
   const planes = walker === undefined ? propagated : await walk({
@@ -113,7 +117,7 @@ async function runRound(
 
   onProgress?.({ stage: "fuse", round });
   const { fused, slices } = await fuse(networks, {
-    grey: volume.grey, shape, axis, previous, current, clicked: slice, locked, kind: settings.fusion, truth: bench.truth, signal, pause,
+    grey: volume.grey, shape, axis, previous, current, clicked: slice, locked, held: new Set(job.held), kind: settings.fusion, truth: bench.truth, signal, pause,
     onProgress: (done, total) => onProgress?.({ stage: "fuse", round, done, total }),
   });
   return { current, fused, result: { slices, clickSeconds, propagateSeconds, fuseSeconds: clock(), propagated: decoded } };

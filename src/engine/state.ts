@@ -21,6 +21,11 @@ export async function readState(path: string, voxels: number): Promise<Uint8Arra
   throw new LimnetError("engine_failed", "The kept result of the last round is missing, damaged or belongs to another image. Reset the object and click again.", { cause });
 }
 
+/** The error for a result or a line of a journal that has no room on the disk. */
+export function diskFull(cause: unknown): LimnetError {
+  return new LimnetError("disk_full", "The disk of the server is full, so the result could not be kept. Nothing of before is lost: free some space and send the clicks again.", { cause });
+}
+
 /** After a crash there is the old file or the new one, never a part. Level 1: a third of the time of level 6. */
 export async function writeState(path: string, volume: Uint8Array): Promise<void> {
   const bytes = await pack(volume, { level: 1 });
@@ -42,6 +47,8 @@ export async function writeState(path: string, volume: Uint8Array): Promise<void
     }
   } catch (cause) {
     await rm(temporary, { force: true });
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT") throw diskFull(cause);
     throw new LimnetError("engine_failed", "The result could not be written. Check the free space and the rights of the state folder.", { cause });
   }
 }

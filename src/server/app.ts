@@ -22,6 +22,7 @@ import { datasetRoutes } from "./routes/dataset.js";
 import { datastoreRoutes } from "./routes/datastore.js";
 import { healthRoutes } from "./routes/health.js";
 import { imageRoutes } from "./routes/images.js";
+import { historyRoutes } from "./routes/history.js";
 import { inferRoutes } from "./routes/infer.js";
 import { infoRoutes } from "./routes/info.js";
 import { labelRoutes } from "./routes/labels.js";
@@ -56,6 +57,7 @@ export function allEndpoints(): Endpoint[] {
     ...infoRoutes(),
     ...inferRoutes(),
     ...wsiRoutes(),
+    ...historyRoutes(),
     ...activeLearningRoutes(),
     ...datastoreRoutes(),
     ...datasetRoutes(),

@@ -77,12 +77,12 @@ describe("rounds", () => {
   });
 
   test("old states are deleted, and an undo beyond them is computed again", async () => {
-    const clicks = Array.from({ length: 45 }, (_, n) => [1, n % 7, n % 8]).map(([i, j, k], n) => [(i + Math.floor(n / 56)) % 6, j, k]);
+    const clicks = Array.from({ length: 80 }, (_, n) => [1, n % 7, n % 8]).map(([i, j, k], n) => [(i + Math.floor(n / 56)) % 6, j, k]);
     const masks = [];
     for (let n = 1; n <= clicks.length; n++) masks.push((await ask({ foreground: clicks.slice(0, n) })).mask);
-    expect((await bench.stateFiles()).states).toHaveLength(20);
+    expect((await bench.stateFiles()).states).toHaveLength(64);
     expect((await ask({ foreground: clicks.slice(0, 10) })).mask).toEqual(masks[9]);
-    expect(bench.engine.jobs.slice(45).map((job) => job.state.rounds.length)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(bench.engine.jobs.slice(80).map((job) => job.state.rounds.length)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   test("two requests on one object run one after the other", async () => {

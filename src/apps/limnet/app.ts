@@ -5,10 +5,13 @@ import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentR
 import { LocalQueue } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
 import type { RunOptions } from "../../jobs/jobs.js";
-import type { App, InferTask, Strategy } from "../app.js";
+import type { App, InferTask, Objects, Strategy } from "../app.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
+import { Desk } from "./desk.js";
+import { Journals } from "./journals.js";
 import { KeyedLock } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
+import { LimnetObjects } from "./objects.js";
 import { kinds, LimnetTask, type TaskContext } from "./task.js";
 
 export interface LimnetAppOptions {
@@ -47,6 +50,7 @@ export class LimnetApp implements App {
   readonly codes: CodeTable;
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
+  readonly objects: Objects;
   readonly #options: LimnetAppOptions;
   readonly #queue: SegmentQueue;
 
@@ -59,13 +63,14 @@ export class LimnetApp implements App {
     this.version = version;
     this.labels = labels;
     this.codes = options.codes ?? {};
-    const context = {
+    const context: TaskContext = {
       workshop: { queue: this.#queue, modelDigest },
-      stateDir, labels, lock: new KeyedLock(), modelFiles: options.modelFiles ?? [],
+      journals: new Journals(stateDir), labels, lock: new KeyedLock(), desk: new Desk(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
     this.models = new Map(published.map((kind) => [kind.name, new LimnetTask(kind, context)]));
+    this.objects = new LimnetObjects(context);
     this.strategies = new Map([["random", randomStrategy({ seed: options.seed })], ["first", firstStrategy()], ["last", lastStrategy()]]);
   }
 

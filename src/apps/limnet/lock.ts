@@ -8,9 +8,12 @@ export interface Turn {
    * place of those that came before and have not begun; the same wish twice is answered twice. Absent: never replaced, replaces nobody.
    */
   readonly wish?: string;
+  /** Wishes of other kinds are left alone: a look at one slice takes nothing from a round through the volume. */
+  readonly kind?: string;
 }
 
 interface Place {
+  readonly kind: string | undefined;
   readonly wish: string | undefined;
   readonly giveWay: AbortController;
 }
@@ -24,7 +27,7 @@ export class KeyedLock {
    * Runs `work` after all earlier work of the key. Its argument is aborted when a newer request has come, for the case that the work
    * itself waits somewhere. Throws LimnetError engine_cancelled where the signal came first, superseded where a newer request did.
    */
-  async run<T>(key: string, { signal, wish }: Turn, work: (giveWay: AbortSignal) => Promise<T>): Promise<T> {
+  async run<T>(key: string, { signal, wish, kind }: Turn, work: (giveWay: AbortSignal) => Promise<T>): Promise<T> {
     const earlier = this.#tails.get(key);
     const before = earlier ?? Promise.resolve();
     let done = () => {};
@@ -33,8 +36,8 @@ export class KeyedLock {
     });
     const tail = before.then(() => mine);
     this.#tails.set(key, tail);
-    const place: Place = { wish, giveWay: new AbortController() };
-    this.#replace(key, wish);
+    const place: Place = { wish, kind, giveWay: new AbortController() };
+    this.#replace(key, wish, kind);
     const places = this.#places.get(key) ?? new Set();
     this.#places.set(key, places.add(place));
     try {
@@ -50,10 +53,10 @@ export class KeyedLock {
     }
   }
 
-  #replace(key: string, wish: string | undefined): void {
+  #replace(key: string, wish: string | undefined, kind: string | undefined): void {
     if (wish === undefined) return;
     for (const older of this.#places.get(key) ?? []) {
-      if (older.wish !== undefined && older.wish !== wish) older.giveWay.abort(superseded());
+      if (older.wish !== undefined && older.wish !== wish && older.kind === kind) older.giveWay.abort(superseded());
     }
   }
 }

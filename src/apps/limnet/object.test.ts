@@ -25,7 +25,7 @@ describe("what is kept on disk", () => {
     expect(bench.engine.jobs.at(-1)!.state.rounds).toHaveLength(1);
     expect(again.own.round).toBe(2);
     const lines = (await readFile(journal, "utf8")).trimEnd().split("\n");
-    expect(lines.map((line) => JSON.parse(line).clicks.length)).toEqual([1, 2]);
+    expect(lines.map((line) => JSON.parse(line).action)).toEqual(["infer", "repair", "infer"]);
   });
 
   test("a result that is missing or damaged is computed again", async () => {

@@ -1,36 +1,49 @@
 /**
- * One object of one user: brings its journal up to the clicks of a request. Requests come one after the other (task.ts).
- * A failure of the engine changes nothing of what clients see.
+ * One object of one user: what a request makes of it, from the journal to the mask. Requests come one after the other (task.ts).
+ * A failure changes nothing of what clients see, and finished rounds are kept.
  */
-import type { LimnetSettings, Progress, RoundRequest, SegmentJob, SegmentResult } from "../../engine/protocol.js";
+import { rename, rm } from "node:fs/promises";
+import { diskFull } from "../../engine/state.js";
+import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
-import type { Axis } from "../../imaging/geometry.js";
-import { voxelToPixel } from "../../imaging/slices.js";
 import type { JobOptions, JobQueue } from "../../jobs/jobs.js";
 import type { ImageSource } from "../app.js";
 import type { Journal } from "./journal.js";
-import type { Click, ClickLists } from "./rounds/clicks.js";
-import { extendHistory, type History, type RoundRecord, statesToKeep } from "./rounds/history.js";
-import { plan, type Round, type RoundPlan } from "./rounds/plan.js";
+import { segmentJob, takeSlices } from "./object-work.js";
+import type { ClickLists } from "./rounds/clicks.js";
+import { type Action, type Entry, type History, type StateRecord, statesToKeep, type Step, stepInForce, toDelta } from "./rounds/history.js";
+import { type Next, nextOfClicks } from "./rounds/next.js";
+import { roundsOf, stateKeys, type Way } from "./rounds/program.js";
 
-export interface ObjectJob {
+export interface ObjectRequest {
   readonly image: ImageSource;
-  readonly axis: Axis;
-  readonly settings: LimnetSettings;
-  readonly lists: ClickLists;
   readonly user: string;
-  /** What the queue is told of each round (jobs.ts): how pressing it is, who is told of its progress, what takes its place. */
-  readonly place?: Pick<JobOptions<Progress>, "urgency" | "giveWay" | "onPlace" | "onProgress" | "requestId">;
+  readonly signal: AbortSignal;
+  readonly watch?: Watch;
+  /** What the queue is told of each round (jobs.ts): how pressing it is, what takes its place. */
+  readonly place?: Pick<JobOptions, "urgency" | "giveWay" | "requestId">;
+}
+
+/** Who is told how the work goes on. `round` counts from 1. */
+export interface Watch {
+  /** Whether anybody looks: what changes on each slice is worked out for them. */
+  readonly changes: boolean;
+  queued(place: number, round: number): void;
+  progress(progress: Progress, round: number): void;
+  done(record: StateRecord, round: number): void;
 }
 
 export interface ObjectState {
-  readonly plan: RoundPlan;
+  /** The step that the answer shows; null for the empty mask. */
+  readonly step: Step | null;
   /** History after the request. */
   readonly history: History;
   /** Fused probabilities after the last round (uint8, grid of the image, gzip); null without rounds. */
   readonly fusedPath: string | null;
-  /** Seconds that the engine took; 0 where everything was kept. */
+  /** Names of the states that were computed for this request. */
+  readonly ran: ReadonlySet<string>;
+  /** Seconds that they took; 0 where everything was kept. */
   readonly engineSeconds: number;
 }
 
@@ -39,86 +52,166 @@ export type SegmentQueue = JobQueue<SegmentJob, SegmentResult, Progress>;
 
 export interface Workshop {
   readonly queue: SegmentQueue;
-  /** Digest of the networks that the engine runs, where it is known beforehand: results of others are not used. */
+  /** Digest of the networks that the engine runs, where it is known beforehand: results of others are not gone on from. */
   readonly modelDigest?: string;
 }
 
-/**
- * Runs the rounds that are missing, writes the journal, and says where the result is. Each finished round is kept at once, so
- * that a request that is cut short goes on from there when it comes again; its clicks count only when all of it is done.
- */
-export async function advance(workshop: Workshop, journal: Journal, job: ObjectJob, signal: AbortSignal): Promise<ObjectState> {
-  const before = await journal.load();
-  let history = before;
-  let todo = await planFrom(journal, before, job, workshop.modelDigest);
-  const { clicks, keys, rounds } = todo;
-  const note = async (ran: readonly RoundRecord[], model: string | null, known: readonly Click[]) => {
-    const entry = { version: 1, time: new Date().toISOString(), clicks: known, model, ran } as const;
-    await journal.append(entry);
-    history = extendHistory(history, entry);
-  };
-  const start = performance.now();
-  if (todo.keep < rounds.length) await journal.prepare();
-  for (let n = todo.keep; n < rounds.length; n++) {
-    try {
-      const result = await runRound(workshop, journal, job, todo, n, signal);
-      if (n > 0 && result.model !== history.model) {
-        // The rounds before come from other networks: they are not a state of these. Once, as all that follow are alike.
-        todo = { ...todo, keep: 0 };
-        history = { ...history, records: new Map(), model: result.model };
-        n = -1;
-        continue;
+/** The engine runs other networks than the plan was made for. */
+class OtherWeights extends Error {
+  constructor(readonly model: string) {
+    super("The engine runs other networks than before.");
+  }
+}
+
+export class ObjectWork {
+  readonly #workshop: Workshop;
+  readonly #journal: Journal;
+  readonly #request: ObjectRequest;
+  #history: History;
+  /** Computed, and not in the journal yet. */
+  #pending: StateRecord[] = [];
+  readonly #ran = new Set<string>();
+  #seconds = 0;
+
+  private constructor(workshop: Workshop, journal: Journal, request: ObjectRequest, history: History) {
+    this.#workshop = workshop;
+    this.#journal = journal;
+    this.#request = request;
+    this.#history = history;
+  }
+
+  static async open(workshop: Workshop, journal: Journal, request: ObjectRequest): Promise<ObjectWork> {
+    return new ObjectWork(workshop, journal, request, await journal.load());
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  /** Brings the object to the clicks of a request. */
+  async click(way: Way, lists: ClickLists): Promise<ObjectState> {
+    let weights = this.#workshop.modelDigest ?? this.#history.model ?? "";
+    for (let attempt = 0; ; attempt++) {
+      const next = nextOfClicks(this.#history, way, weights, lists);
+      try {
+        return await this.follow(next, "infer", true);
+      } catch (error) {
+        if (!(error instanceof OtherWeights)) throw error;
+        if (attempt > 2) throw new LimnetError("engine_failed", "The networks are being replaced while they work. Send the clicks again.");
+        weights = error.model;
       }
-      await note([await recordOf(journal, keys[n], result)], result.model, n + 1 < rounds.length ? before.clicks : clicks);
-    } catch (error) {
-      await journal.prune(new Set(history.records.keys()));
-      throw error;
     }
-    await journal.prune(statesToKeep(history, keys.slice(0, n + 1)));
   }
-  const ran = todo.keep < rounds.length;
-  const engineSeconds = ran ? (performance.now() - start) / 1000 : 0;
-  if (!ran && JSON.stringify(before.clicks) !== JSON.stringify(clicks)) await note([], null, clicks);
-  const last = keys.at(-1);
-  return { plan: todo, history, fusedPath: last === undefined ? null : journal.statePath(last), engineSeconds };
+
+  /** `by` steps back (negative) or forth, as far as there are any. */
+  async move(by: number, action: Action): Promise<ObjectState> {
+    const { head, steps } = this.#history;
+    return this.follow({ kind: "move", head: Math.min(Math.max(head + by, 0), steps.length) }, action);
+  }
+
+  /** Makes the mask that is in force then, and writes it down. `strict`: throws where the engine's networks are not those of the step. */
+  async follow(next: Next, action: Action, strict = false): Promise<ObjectState> {
+    const steps = next.kind === "steps" ? next.steps : [];
+    const step = next.kind === "nothing" ? null : next.kind === "move" ? (this.#history.steps[next.head - 1] ?? null) : steps.at(-1)!;
+    let fusedPath: string | null = null;
+    let whole = false;
+    try {
+      for (const one of steps.length > 0 ? steps : step ? [step] : []) fusedPath = await this.#state(one, one.ops.length, strict);
+      if (next.kind === "steps") {
+        let before = stepInForce(this.#history);
+        const deltas = steps.map((one) => {
+          const delta = toDelta(one, before);
+          before = one;
+          return delta;
+        });
+        await this.#note({ action, steps: deltas });
+      } else if (next.kind === "move" && (next.head !== this.#history.head || this.#pending.length > 0)) {
+        await this.#note({ action, ...(next.head !== this.#history.head && { head: next.head }) });
+      }
+      whole = true;
+    } catch (error) {
+      if (this.#pending.length > 0 && !(error instanceof OtherWeights)) await this.#note({ action: "round" }).catch(() => undefined);
+      throw error;
+    } finally {
+      if (!whole || this.#ran.size > 0) await this.#journal.prune(statesToKeep(this.#history, [...(whole && step ? step.keys.slice(-1) : []), ...this.#pending.map(({ key }) => key)]));
+    }
+    return { step, history: this.#history, fusedPath, ran: this.#ran, engineSeconds: this.#seconds };
+  }
+
+  async #note(what: Partial<Entry> & Pick<Entry, "action">): Promise<void> {
+    const ran = this.#pending;
+    this.#pending = [];
+    this.#history = await this.#journal.append({ who: this.#request.user, ran, ...what }).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "ENOSPC" || error.code === "EDQUOT" ? diskFull(error) : error;
+    });
+  }
+
+  /** File of the state after the first `count` operations of a step; computed where it is missing or damaged. Null: empty mask. */
+  async #state(step: Step, count: number, strict: boolean): Promise<string | null> {
+    const op = step.ops[count - 1];
+    const key = step.keys[count - 1];
+    if (op === undefined || key === "") return null;
+    const record = this.#pending.find((one) => one.key === key) ?? this.#history.records.get(key);
+    if (record && (await this.#journal.holds(record))) return this.#journal.statePath(key);
+    const base = await this.#state(step, count - 1, strict);
+    if (op.op === "hold") return base;
+    const start = performance.now();
+    // What was computed before this is kept at once, so that a request that is cut short goes on from there.
+    if (this.#pending.length > 0) await this.#note({ action: "round" });
+    await this.#journal.prepare().catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "ENOSPC" ? diskFull(error) : error;
+    });
+    if (op.op === "take") this.#pending.push(await takeSlices(this.#journal, this.#request.image, step, count - 1, base, await this.#source(step, op.from)));
+    else this.#pending.push(await this.#round(step, count - 1, base, strict));
+    this.#ran.add(key);
+    this.#seconds += (performance.now() - start) / 1000;
+    return this.#journal.statePath(key);
+  }
+
+  /** File of the state that slices are taken from: of this step itself, or of one before it. */
+  async #source(step: Step, from: string): Promise<string | null> {
+    const owner = [step, ...this.#history.steps].find(({ keys }) => keys.includes(from));
+    if (owner) return this.#state(owner, owner.keys.indexOf(from) + 1, false);
+    throw new LimnetError("engine_failed", "The masks of the locked or chosen slices are gone. Undo the last step, or unlock the slices.");
+  }
+
+  /** Runs one round; once more when the engine died on the way. */
+  async #round(step: Step, at: number, base: string | null, strict: boolean): Promise<StateRecord> {
+    const { queue } = this.#workshop;
+    const { image, user, signal, watch, place } = this.#request;
+    const round = roundsOf(step.ops.slice(0, at + 1)).length;
+    const key = step.keys[at];
+    const job = { ...segmentJob(image, step, at, base, this.#journal.statePath(key)), changes: watch?.changes };
+    const once = () => queue.run(job, {
+      ...place, signal, key: user, about: image.digest,
+      onPlace: (before) => watch?.queued(before, round), onProgress: (progress) => watch?.progress(progress, round),
+    });
+    const result = await once().catch((error) => {
+      if (!(error instanceof LimnetError && error.code === "engine_died") || signal.aborted) throw error;
+      return once();
+    });
+    if (strict && result.model !== step.weights) await this.#otherWeights(step, at, result);
+    const record = await recordOf(this.#journal, key, result);
+    watch?.done(record, round);
+    return record;
+  }
+
+  /** A first round is right under the name of the networks that ran it; any other went on from a state of other networks. */
+  async #otherWeights(step: Step, at: number, result: SegmentResult): Promise<never> {
+    const written = this.#journal.statePath(step.keys[at]);
+    if (at === 0) {
+      const [key] = stateKeys(step.way, result.model, step.ops.slice(0, 1));
+      await rename(written, this.#journal.statePath(key));
+      const record = await recordOf(this.#journal, key, result);
+      this.#pending.push(record);
+      this.#ran.add(key);
+      this.#request.watch?.done(record, 1);
+    } else await rm(written, { force: true });
+    throw new OtherWeights(result.model);
+  }
 }
 
-/** The plan whose starting state is really there; what is damaged counts as missing. */
-async function planFrom(journal: Journal, history: History, job: ObjectJob, model = history.model): Promise<RoundPlan> {
-  const missing = new Set<string>();
-  const isKept = (key: string) => history.records.has(key) && !missing.has(key) && history.model === model;
-  for (;;) {
-    const todo = plan(history.clicks, job.lists, job.axis, isKept);
-    const base = history.records.get(todo.keys[todo.keep - 1]);
-    if (base === undefined || (await journal.holds(base))) return todo;
-    missing.add(base.key);
-  }
-}
-
-/** Runs round `n` of a plan from the state before it; once more when the engine died on the way. */
-async function runRound(
-  { queue }: Workshop, journal: Journal, job: ObjectJob, { rounds, keys }: RoundPlan, n: number, signal: AbortSignal,
-): Promise<SegmentResult> {
-  const requests = rounds.slice(0, n + 1).map((round) => toRequest(round, job.axis));
-  const segmentJob: SegmentJob = {
-    volumePath: job.image.path,
-    volumeDigest: job.image.digest,
-    axis: job.axis,
-    state: { fusedPath: n > 0 ? journal.statePath(keys[n - 1]) : null, rounds: requests.slice(0, n) },
-    rounds: requests.slice(n),
-    outputs: [journal.statePath(keys[n])],
-    settings: job.settings,
-  };
-  const once = () => queue.run(segmentJob, { ...job.place, signal, key: job.user, about: job.image.digest });
-  try {
-    return await once();
-  } catch (error) {
-    if (!(error instanceof LimnetError && error.code === "engine_died") || signal.aborted) throw error;
-    return await once();
-  }
-}
-
-async function recordOf(journal: Journal, key: string, { rounds: [round] }: SegmentResult): Promise<RoundRecord> {
+async function recordOf(journal: Journal, key: string, { rounds: [round], model }: SegmentResult): Promise<StateRecord> {
   return {
     key,
     slice: round.slice,
@@ -126,15 +219,6 @@ async function recordOf(journal: Journal, key: string, { rounds: [round] }: Segm
     seconds: round.clickSeconds + round.propagateSeconds + round.fuseSeconds,
     propagated: round.propagated,
     digest: await fileDigest(journal.statePath(key)),
-  };
-}
-
-function toRequest({ slice, clicks }: Round, axis: Axis): RoundRequest {
-  return {
-    slice,
-    clicks: clicks.map(({ voxel, positive }) => {
-      const { row, col } = voxelToPixel(voxel, axis);
-      return { row, col, positive };
-    }),
+    model,
   };
 }

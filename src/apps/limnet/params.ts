@@ -67,6 +67,20 @@ export function parseSlice(value: unknown, count: number): number | null {
   return slice < 0 ? null : slice;
 }
 
+/** Slice numbers as "3-9,14", ascending, each once; "all" for every slice. Throws bad_params. */
+export function parseSlices(text: string): number[] | "all" {
+  if (text.trim().toLowerCase() === "all") return "all";
+  const found = new Set<number>();
+  for (const part of text.split(",")) {
+    const [, first, last = first] = /^\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*$/.exec(part) ?? [];
+    if (first === undefined || Number(last) < Number(first)) {
+      throw new LimnetError("bad_params", `"slices" must be slice numbers and ranges such as 3-9,14 (or all), not ${show(text)}.`);
+    }
+    for (let slice = Number(first); slice <= Number(last); slice++) found.add(slice);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
 function parseExtension(value: unknown, imageExtension: string): MaskExtension {
   if (value === undefined || value === null || value === "") {
     return maskExtensions.find((extension) => extension === imageExtension.toLowerCase()) ?? ".nii.gz";

@@ -5,7 +5,7 @@ import path from "node:path";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import { readVolume } from "../../imaging/read.js";
-import type { ImageSource, Params } from "../app.js";
+import type { ImageSource, InferResult, ObjectOptions, ObjectRef, Objects, Params } from "../app.js";
 import { LimnetApp } from "./app.js";
 import { FakeEngine } from "./testing.js";
 
@@ -18,6 +18,9 @@ export interface Own {
   slice: number | null;
   rounds: { slice: number; run: boolean }[];
   slices: unknown[];
+  locked: number[];
+  undo: number;
+  redo: number;
   model: string | null;
 }
 
@@ -67,10 +70,22 @@ export class TestBench {
     return { file, json, mask, own: json.limnet as Own };
   }
 
+  /** The object that `ask` clicks by default. */
+  ref(label = "", user = "u"): ObjectRef {
+    return { image: this.image, user, label };
+  }
+
+  /** A change of the history of the default object, and the mask then in force. */
+  async change(act: (objects: Objects, ref: ObjectRef, options: ObjectOptions) => Promise<InferResult>, to = this.app) {
+    const options = { signal: new AbortController().signal, tempDir: path.join(this.folder, "tmp"), params: { result_extension: ".nii" } };
+    const { file, json } = await act(to.objects, this.ref(), options);
+    return { mask: Array.from((await readVolume(file!.path)).voxels), own: json.limnet as Own };
+  }
+
   /** Files of the only object. */
   async stateFiles(): Promise<{ journal: string; states: string[] }> {
-    const [object] = await readdir(path.join(this.folder, "state"));
-    const inside = path.join(this.folder, "state", object);
+    const [object] = await readdir(path.join(this.folder, "state", "objects"));
+    const inside = path.join(this.folder, "state", "objects", object);
     const states = (await readdir(inside)).filter((name) => name.endsWith(".gz")).map((name) => path.join(inside, name));
     return { journal: path.join(inside, "journal.jsonl"), states };
   }

@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { gunzipSync, gzipSync } from "node:zlib";
-import type { Engine, RoundResult, SegmentJob, SegmentResult } from "../../engine/protocol.js";
+import type { Engine, Progress, RoundResult, SegmentJob, SegmentResult, SliceChange } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import type { Shape } from "../../imaging/geometry.js";
-import { pixelToVoxel } from "../../imaging/slices.js";
+import { pixelToVoxel, readSlice, writeSlice } from "../../imaging/slices.js";
 import type { GraphName, Networks, NetworkSettings, Tensor } from "./networks.js";
 
 export const testSettings: NetworkSettings = {
@@ -55,7 +55,7 @@ export class FakeEngine implements Engine {
   async start(): Promise<void> {}
   async close(): Promise<void> {}
 
-  async segment(job: SegmentJob, options: { signal?: AbortSignal } = {}): Promise<SegmentResult> {
+  async segment(job: SegmentJob, options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {}): Promise<SegmentResult> {
     this.jobs.push(job);
     await this.before(job);
     if (options.signal?.aborted) throw new LimnetError("engine_cancelled", "Cancelled.");
@@ -64,17 +64,22 @@ export class FakeEngine implements Engine {
     let state = fusedPath === null ? Buffer.alloc(shape[0] * shape[1] * shape[2]) : gunzipSync(await readFile(fusedPath));
     const rounds: RoundResult[] = [];
     for (const [n, round] of job.rounds.entries()) {
+      const before = state;
       const digest = createHash("sha256").update(state).update(JSON.stringify([round, job.axis, job.settings])).digest();
       state = Buffer.from(state.map((_, i) => digest[i % 32]));
       for (const { row, col, positive } of round.clicks) {
         const [i, j, k] = pixelToVoxel(round.slice, { row, col }, job.axis);
         state[i + shape[0] * (j + shape[1] * k)] = positive ? 255 : 0;
       }
+      for (const slice of job.held ?? []) writeSlice(state, shape, job.axis, slice, readSlice(before, shape, job.axis, slice));
+      const change: SliceChange | undefined = job.changes ? { box: null, bits: "" } : undefined;
+      options.onProgress?.({ stage: "propagate", round: n, slice: round.slice, done: 1, total: shape[job.axis], change });
       await writeFile(job.outputs[n], gzipSync(state));
       const failure = this.failures.shift();
       if (failure) throw failure;
       rounds.push({
-        fusedPath: job.outputs[n], slice: round.slice, slices: [{ index: round.slice, winner: "user", probability: 1 }],
+        fusedPath: job.outputs[n], slice: round.slice,
+        slices: [...(job.held ?? []).map((index) => ({ index, winner: "locked", probability: 1 }) as const), { index: round.slice, winner: "user", probability: 1 }],
         clickSeconds: 0.1, propagateSeconds: 0.2, fuseSeconds: 0.3, propagated: 4,
       });
     }

@@ -9,7 +9,7 @@ import { originalTag } from "../../datastore/names.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import { signature } from "../auth/roles.js";
-import { sendDownload, sendMultipart } from "../downloads.js";
+import { sendResult } from "../results.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { type Form, readForm } from "../uploads.js";
 import { inferResult } from "./replies.js";
@@ -108,14 +108,5 @@ async function reply({ path, query, res, scratch, context, user }: InferCall, pa
     const tag = typeof params.label_tag === "string" && params.label_tag !== "" ? params.label_tag : originalTag;
     await context.datastore.saveLabel(image.id, tag, file.ext, copy, { model: path.model, params: result.json, ...signature(user) });
   }
-  if (query.output === "json") return result.json;
-  if (!file) {
-    if (query.output === "image") throw new LimnetError("unsupported_output", "This request gives no file. Ask for output=json, or leave out result_write_to_file.");
-    return result.json;
-  }
-  // Never the client's name nor the id: clients join this name to a folder of theirs.
-  const name = `mask-${randomBytes(6).toString("hex")}${file.ext}`;
-  if (query.output === "image") await sendDownload(res, file.path, name, "The result is gone. Send the request again.");
-  else await sendMultipart(res, result.json, { path: file.path, name });
-  return undefined;
+  return sendResult(res, query.output, { ...result, file });
 }

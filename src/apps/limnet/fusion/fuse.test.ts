@@ -79,6 +79,18 @@ test("clicked slices are never judged: this round's from the current set, earlie
   expect(slices.slice(0, 2).map(({ winner }) => winner)).toEqual(["user", "user"]);
 });
 
+test("slices that the user locked keep the previous mask without being judged, also where the masks are the same", async () => {
+  const { networks, calls } = fakeNetworks({ quality: larger });
+  const given = input(2, { clicked: 0, locked: new Set([4]), held: new Set([4, 5, 7]) });
+  const { fused, slices } = await fuse(networks, given);
+  for (const index of [4, 5, 7]) {
+    expect(readSlice(fused, shape, 2, index)).toEqual(readSlice(given.previous!, shape, 2, index));
+    expect(slices.find((slice) => slice.index === index)).toEqual({ index, winner: "locked", probability: 1 });
+  }
+  const judged = calls.reduce((sum, { feeds }) => sum + feeds.pairs.dims[0], 0);
+  expect(judged).toBe(slices.filter(({ winner }) => winner === "previous" || winner === "current").length);
+});
+
 test("the previous mask stays only above the threshold of the settings", async () => {
   const answer = (p: number) => fakeNetworks({ quality: ({ pairs }) => ({ previous_better: { data: new Float32Array(pairs.dims[0]).fill(p), dims: [pairs.dims[0], 1] } }) }).networks;
   const winners = async (p: number, threshold: number) => {
@@ -105,7 +117,7 @@ test("swapping the two sets of an antisymmetric network swaps the choice", async
   const given = input(2);
   const one = await fuse(networks, given);
   const two = await fuse(networks, { ...given, previous: given.current, current: given.previous! });
-  const other = { previous: "current", current: "previous", user: "user", same: "same" } as const;
+  const other = { previous: "current", current: "previous", user: "user", locked: "locked", same: "same" } as const;
   expect(two.slices.map(({ winner }) => winner)).toEqual(one.slices.map(({ winner }) => other[winner]));
 });
 

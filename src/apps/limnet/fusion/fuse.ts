@@ -28,6 +28,8 @@ export interface FuseInput {
   readonly clicked: number;
   /** Slices clicked in earlier rounds: the previous mask is the user's and wins. */
   readonly locked: ReadonlySet<number>;
+  /** Slices that the user locked: the previous mask stays, unasked. */
+  readonly held?: ReadonlySet<number>;
   readonly kind: FusionKind;
   /** Object = non-zero, on the same grid; needed for kind "oracle" only. */
   readonly truth?: Uint8Array;
@@ -63,7 +65,8 @@ export async function fuse(networks: Networks, input: FuseInput): Promise<FuseRe
       await input.pause?.();
       if (index === clicked) continue;
       const before = readSlice(previous, shape, axis, index);
-      if (locked.has(index)) decided.set(index, { index, winner: "user", probability: 1 });
+      if (input.held?.has(index)) decided.set(index, { index, winner: "locked", probability: 1 });
+      else if (locked.has(index)) decided.set(index, { index, winner: "user", probability: 1 });
       else if (!sameMask(before, readSlice(current, shape, axis, index))) {
         doubtful.push(index);
         continue;

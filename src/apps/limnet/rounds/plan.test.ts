@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Voxel } from "../../../imaging/geometry.js";
 import type { Click } from "./clicks.js";
-import { groupRounds, orderClicks, plan, roundKeys } from "./plan.js";
+import { groupRounds, listsAre, orderClicks, roundKeys } from "./plan.js";
 
 /** "3+" is a positive click on slice 3; clicks differ by their column. */
 let next = 0;
@@ -11,11 +11,6 @@ const lists = (clicks: readonly Click[]) => ({
   positives: clicks.filter(({ positive }) => positive).map(({ voxel }) => voxel),
   negatives: clicks.filter(({ positive }) => !positive).map(({ voxel }) => voxel),
 });
-const nothing = () => false;
-/** All states of these clicks, as if they had been clicked one by one. */
-const keysAlong = (clicks: readonly Click[]) =>
-  new Set(clicks.flatMap((_, n) => roundKeys(groupRounds(clicks.slice(0, n + 1), 2))));
-
 describe("rounds", () => {
   test("are runs of consecutive clicks on one slice, along the axis asked for", () => {
     const rounds = groupRounds(clicksOf("3+ 3- 5+ 3+"), 2);
@@ -38,18 +33,9 @@ describe("rounds", () => {
 describe("the clicks of a request", () => {
   const history = clicksOf("3+ 5- 5+ 7+ 5-");
 
-  test("that add one click go on after the last", () => {
+  test("that add one go on after the last", () => {
     const more = [...history, click("9-")];
-    const todo = plan(history, lists(more), 2, (key) => keysAlong(history).has(key));
-    expect(todo.clicks).toEqual(more);
-    expect(todo.keep).toBe(todo.rounds.length - 1);
-  });
-
-  test("that add one on the slice of the last round redo this round from the state before", () => {
-    const more = [...history, click("5+")];
-    const todo = plan(history, lists(more), 2, (key) => keysAlong(history).has(key));
-    expect(todo.rounds.at(-1)!.clicks).toHaveLength(2);
-    expect(todo.keep).toBe(todo.rounds.length - 1);
+    expect(orderClicks(history, lists(more))).toEqual(more);
   });
 
   test("that add several put the positive ones first", () => {
@@ -57,71 +43,26 @@ describe("the clicks of a request", () => {
     expect(orderClicks(history, lists([...history, ...added]))).toEqual([...history, added[1], added[3], added[0], added[2]]);
   });
 
-  test("that lack the last ones are an undo without any run", () => {
-    for (let n = history.length; n >= 0; n--) {
-      const todo = plan(history, lists(history.slice(0, n)), 2, (key) => keysAlong(history).has(key));
-      expect(todo.clicks).toEqual(history.slice(0, n));
-      expect(todo.keep).toBe(todo.rounds.length);
-    }
-  });
-
   test("that lack one in the middle keep what comes before it", () => {
-    const without = history.filter((_, n) => n !== 2);
-    const todo = plan(history, lists(without), 2, (key) => keysAlong(history).has(key));
-    expect(todo.clicks.slice(0, 2)).toEqual(history.slice(0, 2));
-    expect(todo.clicks).toEqual([...history.slice(0, 2), history[3], history[4]]);
-    expect(todo.keep).toBeGreaterThan(0);
+    expect(orderClicks(history, lists(history.filter((_, n) => n !== 2)))).toEqual([history[0], history[1], history[3], history[4]]);
   });
 
   test("that have nothing in common with the last ones begin anew, positives first", () => {
     const others = clicksOf("1- 2+");
-    const todo = plan(history, lists(others), 2, (key) => keysAlong(history).has(key));
-    expect(todo.clicks).toEqual([others[1], others[0]]);
-    expect(todo.keep).toBe(0);
+    expect(orderClicks(history, lists(others))).toEqual([others[1], others[0]]);
   });
 
-  test("that are the same need nothing", () => {
-    const todo = plan(history, lists(history), 2, (key) => keysAlong(history).has(key));
-    expect(todo.keep).toBe(todo.rounds.length);
-  });
-
-  test("without any kept state are all run", () => {
-    expect(plan(history, lists(history), 2, nothing).keep).toBe(0);
+  test("are told from others, whatever their order", () => {
+    expect(listsAre(history, lists(history))).toBe(true);
+    expect(listsAre(history, lists([...history].reverse()))).toBe(false);
+    expect(listsAre(history, lists(history.slice(1)))).toBe(false);
+    expect(listsAre([], lists([]))).toBe(true);
+    expect(listsAre(clicksOf("3+"), lists(clicksOf("3-")))).toBe(false);
   });
 });
 
-describe("whatever is clicked, added at once, undone and sent again", () => {
-  test.each(Array.from({ length: 200 }, (_, seed) => seed))("seed %d ends in the rounds of its order", (seed) => {
-    const random = generator(seed);
-    const all = randomClicks(random, 14);
-    let history: readonly Click[] = [];
-    const kept = new Set<string>();
-    for (let n = 0; n < 25; n++) {
-      const act = random();
-      let want: readonly Click[];
-      let exact = true;
-      if (act < 0.5 && history.length < all.length) {
-        const fresh = all.filter((c) => !history.includes(c));
-        want = [...history, fresh[0]];
-      } else if (act < 0.75) {
-        want = history.slice(0, Math.floor(random() * (history.length + 1)));
-      } else {
-        want = all.filter(() => random() < 0.6);
-        exact = false;
-      }
-      const todo = plan(history, lists(want), 2, (key) => kept.has(key));
-      if (exact) expect(todo.clicks).toEqual(want);
-      expect(lists(todo.clicks)).toEqual(lists(want));
-      expect(todo.rounds).toEqual(groupRounds(todo.clicks, 2));
-      expect(todo.keys.slice(0, todo.keep).every((key, i) => i < todo.keep - 1 || kept.has(key))).toBe(true);
-      expect(sharedStart(history, todo.clicks)).toBe(longestConsistent(history, want));
-      for (const key of todo.keys) kept.add(key);
-      if (random() < 0.1) kept.clear();
-      history = todo.clicks;
-    }
-  });
-
-  test.each(Array.from({ length: 50 }, (_, seed) => seed))("seed %d: one by one or in groups of one sign, any interleaving keeps its order", (seed) => {
+describe("whatever is clicked, one by one or in groups of one sign", () => {
+  test.each(Array.from({ length: 50 }, (_, seed) => seed))("seed %d: any interleaving keeps its order", (seed) => {
     const random = generator(1000 + seed);
     const all = randomClicks(random, 12);
     let history: readonly Click[] = [];
@@ -129,10 +70,20 @@ describe("whatever is clicked, added at once, undone and sent again", () => {
     while (done < all.length) {
       let end = done + 1;
       while (end < all.length && all[end].positive === all[done].positive && random() < 0.5) end++;
-      history = plan(history, lists(all.slice(0, end)), 2, nothing).clicks;
+      history = orderClicks(history, lists(all.slice(0, end)));
       done = end;
     }
     expect(history).toEqual(all);
+  });
+
+  test.each(Array.from({ length: 100 }, (_, seed) => seed))("seed %d: the longest start that both lists begin with is kept", (seed) => {
+    const random = generator(seed);
+    const all = randomClicks(random, 14);
+    const history = all.filter(() => random() < 0.7);
+    const want = random() < 0.4 ? history.slice(0, Math.floor(random() * (history.length + 1))) : all.filter(() => random() < 0.6);
+    const clicks = orderClicks(history, lists(want));
+    expect(lists(clicks)).toEqual(lists(want));
+    expect(sharedStart(history, clicks)).toBe(longestConsistent(history, want));
   });
 });
 

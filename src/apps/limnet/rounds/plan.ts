@@ -1,8 +1,5 @@
 /**
  * From the clicks of a request to the rounds of the method (paper 2; a round is a run of consecutive clicks on one slice).
- *
- * The answer to a request is a function of its rounds alone: each round starts from the result of the rounds before it.
- * So a result that was kept for the same leading rounds may be taken instead of computing them, and is never wrong.
  */
 import { createHash } from "node:crypto";
 import type { Axis, Voxel } from "../../../imaging/geometry.js";
@@ -14,18 +11,11 @@ export interface Round {
   readonly clicks: readonly Click[];
 }
 
-export interface RoundPlan {
-  /** All clicks, in the order in which they count as clicked. */
-  readonly clicks: readonly Click[];
-  /** All rounds of these clicks. */
-  readonly rounds: readonly Round[];
-  /** `roundKeys(rounds)`. */
-  readonly keys: readonly string[];
-  /** How many leading rounds need not be run: their result is kept. */
-  readonly keep: number;
-}
-
 const same = (a: Voxel, b: Voxel) => a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
+
+export function sameClick(a: Click, b: Click): boolean {
+  return a.positive === b.positive && same(a.voxel, b.voxel);
+}
 
 /** Consecutive clicks on one slice are one round. */
 export function groupRounds(clicks: readonly Click[], axis: Axis): Round[] {
@@ -70,13 +60,12 @@ export function orderClicks(history: readonly Click[], { positives, negatives }:
   return clicks;
 }
 
-/**
- * What to do for a request. `history`: clicks of the last request, in order. `isKept`: whether the state of this name
- * (roundKeys) is kept. A new click on the slice of the last round makes that round another one: it is run again, whole.
- */
-export function plan(history: readonly Click[], lists: ClickLists, axis: Axis, isKept: (key: string) => boolean): RoundPlan {
-  const clicks = orderClicks(history, lists);
-  const rounds = groupRounds(clicks, axis);
-  const keys = roundKeys(rounds);
-  return { clicks, rounds, keys, keep: keys.findLastIndex(isKept) + 1 };
+/** Whether the lists hold exactly these clicks. */
+export function listsAre(clicks: readonly Click[], { positives, negatives }: ClickLists): boolean {
+  if (clicks.length !== positives.length + negatives.length) return false;
+  let p = 0;
+  let n = 0;
+  return clicks.every(({ voxel, positive }) => same(positive ? positives[p++] ?? none : negatives[n++] ?? none, voxel));
 }
+
+const none: Voxel = [-1, -1, -1];

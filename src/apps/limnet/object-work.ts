@@ -1,0 +1,57 @@
+/** The two kinds of work that make a new state: a job for the engine, and slices taken over from another state. */
+import { readState, writeState } from "../../engine/state.js";
+import type { RoundRequest, SegmentJob } from "../../engine/protocol.js";
+import { fileDigest } from "../../imaging/digest.js";
+import type { Axis } from "../../imaging/geometry.js";
+import { readHeader } from "../../imaging/read.js";
+import { readSlice, voxelToPixel, writeSlice } from "../../imaging/slices.js";
+import type { ImageSource } from "../app.js";
+import type { Journal } from "./journal.js";
+import type { StateRecord, Step } from "./rounds/history.js";
+import { heldAfter, type RoundOp, roundsOf } from "./rounds/program.js";
+
+/** The job of the round at operation `at` of a step, from the state before it (`base`; null: none). */
+export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, base: string | null, output: string): SegmentJob {
+  const before = ops.slice(0, at);
+  const held = heldAfter(before);
+  return {
+    volumePath: image.path,
+    volumeDigest: image.digest,
+    axis: way.axis,
+    state: { fusedPath: base, rounds: roundsOf(before).map((round) => toRequest(round, way.axis)) },
+    rounds: [toRequest(ops[at] as RoundOp, way.axis)],
+    outputs: [output],
+    settings: way.settings,
+    ...(held.length > 0 && { held }),
+  };
+}
+
+function toRequest({ slice, clicks }: RoundOp, axis: Axis): RoundRequest {
+  return {
+    slice,
+    clicks: clicks.map(({ voxel, positive }) => {
+      const { row, col } = voxelToPixel(voxel, axis);
+      return { row, col, positive };
+    }),
+  };
+}
+
+/** Writes the state of a "take": `base` with the slices of `from`. Both null: the empty mask. */
+export async function takeSlices(
+  journal: Journal, image: ImageSource, { way, weights, ops, keys }: Step, at: number, base: string | null, from: string | null,
+): Promise<StateRecord> {
+  const op = ops[at];
+  if (op.op !== "take") throw new TypeError("no slices to take over");
+  const start = performance.now();
+  const { shape } = await readHeader(image.path);
+  const voxels = shape[0] * shape[1] * shape[2];
+  const read = async (path: string | null) => (path === null ? new Uint8Array(voxels) : readState(path, voxels));
+  const volume = Uint8Array.from(await read(base));
+  const source = await read(from);
+  for (const slice of op.slices) writeSlice(volume, shape, way.axis, slice, readSlice(source, shape, way.axis, slice));
+  const path = journal.statePath(keys[at]);
+  await writeState(path, volume);
+  return {
+    key: keys[at], slice: null, slices: [], seconds: (performance.now() - start) / 1000, propagated: 0, digest: await fileDigest(path), model: weights,
+  };
+}
