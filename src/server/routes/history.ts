@@ -27,17 +27,37 @@ const steps = z.coerce.number().int().min(1).max(1_000_000).default(1).meta({ de
 const slice = z.coerce.number().int().min(0);
 const maskReply = { "multipart/form-data": { type: "object", properties: { params: { type: "object" }, image: filePart } }, "application/json": { type: "object" }, "application/octet-stream": filePart };
 
+const click = z.object({ voxel: z.tuple([z.number(), z.number(), z.number()]), positive: z.boolean() });
+const roundsReply = z.object({
+  image: z.string(), label: z.string(),
+  head: z.number().meta({ description: "The newest round in force; 0 without clicks" }),
+  rounds: z.array(z.object({
+    round: z.number(), axis: z.number(), slice: z.number(), clicks: z.array(click), model: z.string().nullable(), seconds: z.number().nullable(),
+    slices: z.array(z.object({ index: z.number(), winner: z.enum(["current", "previous", "user", "locked"]), probability: z.number() })),
+  })),
+  locked: z.array(z.number()),
+  choices: z.array(z.object({ slice: z.number(), round: z.number() })),
+  undo: z.number().meta({ description: "Steps that can be undone" }),
+  redo: z.number().meta({ description: "Steps that can be redone" }),
+  submitted: z.string().nullable().meta({ description: "When a label with this work was submitted, where nothing changed since" }),
+});
+const cancelReply = z.object({
+  stopped: z.array(z.object({ action: z.string(), state: z.enum(["waiting", "running"]), round: z.number().nullable(), seconds: z.number() })),
+});
+
 type ObjectQuery = z.infer<typeof object>;
 type MaskQuery = z.infer<typeof mask>;
 
 export function historyRoutes(): Endpoint[] {
   return [
     endpoint({
-      method: "get", path: "/limnet/v1/rounds", tag, summary: "The rounds in force, and what was decided on each slice", querySchema: object,
+      method: "get", path: "/limnet/v1/rounds", tag, role: "user", summary: "The rounds in force, and what was decided on each slice", querySchema: object, fails: [404],
+      reply: { "application/json": roundsReply },
       handle: async (call) => objects(call).rounds(await objectOf(call)),
     }),
     endpoint({
-      method: "get", path: "/limnet/v1/journal", tag, summary: "Everything that was ever done: who, when, with which weights", querySchema: object,
+      method: "get", path: "/limnet/v1/journal", tag, role: "user", summary: "Everything that was ever done: who, when, with which weights", querySchema: object, fails: [404],
+      reply: { "application/json": { type: "object" } },
       handle: async (call) => objects(call).journal(await objectOf(call)),
     }),
     change("undo", "Steps back; the mask then in force, as /infer answers it", mask.extend({ steps }),
@@ -51,11 +71,12 @@ export function historyRoutes(): Endpoint[] {
     change("choose", "Takes a slice as it was after an earlier round", mask.extend({ slice, round: z.coerce.number().int().min(1) }),
       (all, ref, query, options) => all.choose(ref, query, options)),
     endpoint({
-      method: "post", path: "/limnet/v1/cancel", tag, summary: "Stops what is being computed for this object, and says what was stopped", querySchema: object,
+      method: "post", path: "/limnet/v1/cancel", tag, role: "user", summary: "Stops what is being computed for this object, and says what was stopped", querySchema: object, fails: [404],
+      reply: { "application/json": cancelReply },
       handle: async (call) => objects(call).cancel(await objectOf(call)),
     }),
     endpoint({
-      method: "get", path: "/limnet/v1/events", tag, summary: "Server-sent events: state, queued, slice, round, error", querySchema: object,
+      method: "get", path: "/limnet/v1/events", tag, role: "user", summary: "Server-sent events: state, queued, slice, round, error", querySchema: object, fails: [404],
       reply: { "text/event-stream": { type: "string" } },
       async handle(call) {
         const all = objects(call);
@@ -77,7 +98,7 @@ function change<Q extends typeof mask>(
   act: (all: Objects, ref: ObjectRef, query: z.infer<Q>, options: ObjectOptions) => Promise<InferResult>,
 ): Endpoint {
   return endpoint({
-    method: "post", path: `/limnet/v1/${name}`, tag, summary, querySchema, reply: maskReply,
+    method: "post", path: `/limnet/v1/${name}`, tag, role: "user", summary, querySchema, reply: maskReply, fails: [404, 409, 507],
     async handle(call) {
       const query = call.query as z.infer<Q> & MaskQuery;
       const { result_extension, result_dtype, result_compress, output } = query;
