@@ -48,3 +48,8 @@ export const limitShape = Object.fromEntries(entries.map(([name, { default: stan
   [name, z.coerce.number().int().min(off ? 0 : 1).max(most ?? Number.MAX_SAFE_INTEGER).default(standard)])) as Record<LimitName, z.ZodDefault<z.ZodCoercedNumber>>;
 
 export const limitEnvironment = Object.fromEntries(entries.map(([name, { environment }]) => [name, [environment]])) as unknown as Record<LimitName, readonly string[]>;
+
+/** The rows of the table in docs/security.md. */
+export function limitTable(): string[] {
+  return entries.map(([, { environment, default: standard, what, answer, off }]) => `| \`${environment}\` | ${standard} | ${what}${off ? " (0: no limit)" : ""} | ${answer} |`);
+}
