@@ -59,6 +59,7 @@ export class Part10Dataset implements Dataset {
   }
 
   texts(keyword: Keyword): string[] {
+    if (tags[keyword][1] in binary) return this.numbers(keyword).map(String);
     const bytes = this.#bytes(keyword);
     if (!bytes || bytes.length === 0) return [];
     const whole = decodeText(bytes, written.has(tags[keyword][1]) ? this.#charsets : []);
