@@ -22,6 +22,7 @@ export const limits = {
   maxFieldBytes: { environment: "LIMNET_MAX_FIELD_BYTES", default: 16 * mebi, what: "bytes of one text field of a form, such as `params`", answer: "413" },
   maxJsonBytes: { environment: "LIMNET_MAX_JSON_BYTES", default: mebi, what: "bytes of a JSON body", answer: "413" },
   maxParts: { environment: "LIMNET_MAX_PARTS", default: 64, what: "parts of a form", answer: "413" },
+  maxSeriesFiles: { environment: "LIMNET_MAX_SERIES_FILES", default: 5000, what: "files of a session: parts of the form, or files inside its archive", answer: "413" },
   maxJsonDepth: { environment: "LIMNET_MAX_JSON_DEPTH", default: 32, what: "arrays and objects inside each other in JSON", answer: "422" },
   maxClicks: { environment: "LIMNET_MAX_CLICKS", default: 1000, what: "clicks of one object", answer: "422" },
   maxLabelLength: { environment: "LIMNET_MAX_LABEL_LENGTH", default: 256, what: "characters of the name of an object", answer: "422" },

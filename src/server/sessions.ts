@@ -1,7 +1,7 @@
 /** Sessions: images that a client sent for a while, not (yet) in the datastore. Slicer uses them for volumes opened locally. */
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { ImageSource } from "../apps/app.js";
 import type { Log } from "../datastore/log.js";
 import { moveInto } from "../datastore/move.js";
@@ -23,6 +23,22 @@ export interface SessionInfo {
 /** On disk: with whose it is, which is nobody else's business. */
 interface StoredSession extends SessionInfo {
   readonly owner: string;
+}
+
+/** What a session is made of: finished temporary files, taken over. */
+export interface SessionContent {
+  readonly volume: { readonly path: string; readonly ext: string };
+  /** Files of the DICOM series that the volume was made of; empty where the volume itself was sent. */
+  readonly series: readonly string[];
+}
+
+/** Name of the folder that holds a series; the image of such a session is that folder. */
+const seriesFolder = "series";
+
+/** The volume file of a session: the image itself, or what was made of its series. */
+export function fileOf({ path, image }: SessionInfo): { path: string; name: string } {
+  const name = basename(image) === seriesFolder ? "image.nii.gz" : basename(image);
+  return { path: join(path, name), name };
 }
 
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -51,14 +67,16 @@ export class SessionStore {
     this.#timer = null;
   }
 
-  /** Takes a finished upload over. Throws LimnetError too_many where there are as many sessions as there may be. */
-  async create(upload: { path: string; ext: string }, expiry: number, owner: string): Promise<SessionInfo> {
+  /** Takes finished uploads over. Throws LimnetError too_many where there are as many sessions as there may be. */
+  async create({ volume, series }: SessionContent, expiry: number, owner: string): Promise<SessionInfo> {
     await this.#checkRoom();
     const name = randomUUID();
     const path = join(this.#root, name);
     await mkdir(path, { recursive: true });
-    const image = join(path, `image${upload.ext}`);
-    await moveInto(upload.path, image);
+    await moveInto(volume.path, join(path, `image${volume.ext}`));
+    const image = join(path, series.length > 0 ? seriesFolder : `image${volume.ext}`);
+    if (series.length > 0) await mkdir(image);
+    for (const [n, file] of series.entries()) await rename(file, join(image, `${String(n + 1).padStart(6, "0")}.dcm`));
     const now = seconds();
     const info: StoredSession = {
       owner, name, path, image, meta: {}, create_ts: now, last_access_ts: now,
@@ -83,7 +101,8 @@ export class SessionStore {
   async image(id: string, owner: string): Promise<ImageSource | null> {
     const info = await this.get(id, owner, true);
     if (!info) return null;
-    return { id: "", path: info.image, ext: splitUploadName(info.image).ext, digest: await fileDigest(info.image) };
+    const { path, name } = fileOf(info);
+    return { id: "", path, ext: splitUploadName(name).ext, digest: await fileDigest(path) };
   }
 
   async remove(id: string, owner: string): Promise<SessionInfo | null> {
@@ -117,7 +136,7 @@ export class SessionStore {
       const info = JSON.parse(await readFile(join(this.#root, id, "meta.info"), "utf8")) as Partial<StoredSession> & SessionInfo;
       // Paths are made anew: the folder may have been moved, and no file decides which path is read.
       const path = join(this.#root, id);
-      return { ...info, owner: info.owner ?? "", name: id, path, image: join(path, `image${splitUploadName(info.image).ext}`) };
+      return { ...info, owner: info.owner ?? "", name: id, path, image: join(path, basename(info.image) === seriesFolder ? seriesFolder : `image${splitUploadName(info.image).ext}`) };
     } catch {
       return null;
     }

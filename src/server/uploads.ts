@@ -37,6 +37,8 @@ interface FormOptions {
   readonly files: readonly string[];
   /** Names of text fields that may also come as a Blob. */
   readonly texts: readonly string[];
+  /** Most parts; the setting of that name where it is not given. */
+  readonly maxParts?: number;
 }
 
 /** Reads the form of a request. A body of another type counts as an empty form, as in MONAI Label. */
@@ -65,14 +67,14 @@ export async function readForm(options: FormOptions): Promise<Form> {
 /** Text fields are held in memory; no form of a client has half as many. */
 const mostFields = 16;
 
-function multipartReader({ config, scratch, files, texts }: FormOptions): express.RequestHandler {
+function multipartReader({ config, scratch, files, texts, maxParts = config.maxParts }: FormOptions): express.RequestHandler {
   return multer({
     storage: new DurableStorage(async (file) =>
       join(await scratch.folder(), `upload-${randomBytes(8).toString("hex")}${splitUploadName(file.originalname).ext}`), config.maxUploadBytes),
     // Browsers and Python send names in UTF-8; busboy would read latin1.
     defParamCharset: "utf8",
     fileFilter: (_req, file, done) => done(null, files.includes(file.fieldname) || texts.includes(file.fieldname)),
-    limits: { fileSize: config.maxUploadBytes, fieldSize: config.maxFieldBytes, parts: config.maxParts, files: config.maxParts, fields: mostFields, fieldNameSize: 200 },
+    limits: { fileSize: config.maxUploadBytes, fieldSize: config.maxFieldBytes, parts: maxParts, files: maxParts, fields: mostFields, fieldNameSize: 200 },
   }).any();
 }
 
