@@ -53,6 +53,14 @@ describe("startServer", () => {
     await first.close();
   });
 
+  it("refuses, in words, a folder that another server works on", async () => {
+    const first = await start();
+    await expect(start()).rejects.toThrow(/Another limnet server uses the state folder .*--state/);
+    expect((await fetch(`${first.url}/healthz`)).status).toBe(200);
+    await first.close();
+    await (await start()).close();
+  });
+
   it("says what is wrong with the app folder and with studies that are a file", async () => {
     await expect(start({ app: join(folder, "nowhere") })).rejects.toThrow(/does not exist/);
     await expect(start({ app: tmpdir() })).rejects.toThrow(/app\.json/);

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadApp } from "../apps/load.js";
 import { FolderDatastore } from "../datastore/folder.js";
+import { FolderHeld, holdFolder } from "../datastore/hold.js";
 import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
@@ -35,6 +36,8 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     for (const stop of stops.splice(0).reverse()) await stop().catch((error: Error) => log.error("stop failed", { error: error.message }));
   };
   try {
+    const hold = await holdFolder(config.state, { log });
+    stops.push(() => hold.release());
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
     const { redis } = config;
@@ -83,6 +86,7 @@ async function makeFolders({ studies, state }: Config): Promise<void> {
 
 /** Says in a sentence what a system error code means for the person at the keyboard. */
 function plainer(error: unknown, { host, port }: Config): unknown {
+  if (error instanceof FolderHeld) return new ConfigError(error.message, { cause: error });
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "EADDRINUSE") return new ConfigError(`Port ${port} is taken. Stop the other program or choose another port with --port (0 picks a free one).`);
   if (code === "EADDRNOTAVAIL") return new ConfigError(`This machine has no address ${host}. Choose another with --host.`);
