@@ -12,7 +12,7 @@ const rank: Record<string, number> = { "cli.ts": 0, demo: 0.5, evaluate: 1, serv
  * The engine runs the paper's functions in its process, and the evaluation drives them without a server:
  * apps/limnet is two rooms, what the server sees (apps) and the paper (pure).
  */
-const pureFolders = ["click", "propagation", "fusion", "rounds"].map((name) => join("apps", "limnet", name) + sep);
+const pureFolders = ["click", "propagation", "walker", "fusion", "rounds"].map((name) => join("apps", "limnet", name) + sep);
 
 interface Arrow {
   readonly from: string;
