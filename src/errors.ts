@@ -31,6 +31,7 @@ export const catalogue = {
   engine_timeout: 504,
   engine_cancelled: 499,
   engine_failed: 500,
+  preempted: 503,
   out_of_memory: 507,
   bad_model: 500,
 } as const;

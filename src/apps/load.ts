@@ -50,28 +50,30 @@ export interface LoadOptions {
   readonly logger: Log;
   /** Default: an engine process of its own. */
   readonly engine?: Engine;
+  /** Bytes that server and engine may use together; default: not looked at. */
+  readonly memoryBytes?: number;
   /** Given the digest of the networks, makes the queue to engines elsewhere; default: an engine and a queue of this process. */
   readonly queue?: (model: string) => Promise<SegmentQueue>;
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
-export async function loadApp({ appDir, conf, stateDir, logger, engine, queue }: LoadOptions): Promise<App> {
+export async function loadApp({ appDir, conf, stateDir, logger, engine, queue, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models, memoryBytes };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };
   if (queue) return new LimnetApp({ ...known, queue: await queue(digest) });
-  return new LimnetApp({ ...known, ...(await openEngine({ conf, logger })) });
+  return new LimnetApp({ ...known, ...(await openEngine({ conf, logger, memoryBytes })) });
 }
 
 /** The engine that the settings of an app name, not started, and the digest of its networks. Throws AppError, LimnetError bad_model. */
-export async function openEngine({ conf, logger }: Pick<LoadOptions, "conf" | "logger">): Promise<{ engine: EngineProcess; modelDigest: string }> {
+export async function openEngine({ conf, logger, memoryBytes }: Pick<LoadOptions, "conf" | "logger" | "memoryBytes">): Promise<{ engine: EngineProcess; modelDigest: string }> {
   const { threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const { digest } = await openModel(modelsDir);
-  return { engine: new EngineProcess({ modelsDir, threads, logger }), modelDigest: digest };
+  return { engine: new EngineProcess({ modelsDir, threads, logger, memoryBytes }), modelDigest: digest };
 }
 
 function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {

@@ -2,9 +2,11 @@
 import { setImmediate as immediate } from "node:timers/promises";
 import { FeatureCache } from "../apps/limnet/propagation/features.js";
 import { LimnetError } from "../errors.js";
+import { checkFits, type Header, planMemory } from "./budget.js";
 import { openModel } from "./models.js";
 import { OnnxNetworks } from "./onnx.js";
 import type { EngineCommand, EngineEvent, SegmentJob, Urgency } from "./protocol.js";
+import { Reservations } from "./reservations.js";
 import { runSegment } from "./run.js";
 import { Turns } from "./turns.js";
 import { VolumeStore } from "./volumes.js";
@@ -13,9 +15,10 @@ import { VolumeStore } from "./volumes.js";
 export interface ChildOptions {
   readonly modelsDir: string;
   readonly threads?: number;
-  /** Bytes for cached slice features and for prepared volumes. */
+  /** Bytes for cached slice features; default what memoryBytes leaves for them. */
   readonly cacheBytes?: number;
-  readonly volumeBytes?: number;
+  /** Bytes of server and engine together. */
+  readonly memoryBytes?: number;
 }
 
 const send = (event: EngineEvent) => {
@@ -32,12 +35,16 @@ function readable(error: unknown): { code: string; message: string } {
   return { code: "engine_failed", message: "The engine failed on this job. The log of the server says more." };
 }
 
-async function main({ modelsDir, threads, cacheBytes, volumeBytes }: ChildOptions): Promise<void> {
+async function main({ modelsDir, threads, cacheBytes, memoryBytes = Infinity }: ChildOptions): Promise<void> {
   const model = await openModel(modelsDir);
   await Promise.all((["key", "value", "read", "decode", "quality"] as const).map((graph) => model.load(graph)));
   const networks = new OnnxNetworks(model, { threads });
   await networks.warmUp();
-  const bench = { networks, model: model.digest, volumes: new VolumeStore(volumeBytes), cache: new FeatureCache(cacheBytes) };
+  const budget = planMemory(memoryBytes);
+  const volumes = new VolumeStore();
+  const bench = { networks, model: model.digest, volumes, cache: new FeatureCache(cacheBytes ?? budget.cacheBytes) };
+  // Without a budget, volumes are kept up to the store's own measure.
+  const reservations = new Reservations(budget.workBytes, (room) => volumes.setBudget(Math.min(room, 2 ** 30)));
   const running = new Map<number, AbortController>();
   const turns = new Turns();
 
@@ -45,6 +52,11 @@ async function main({ modelsDir, threads, cacheBytes, volumeBytes }: ChildOption
     const abort = new AbortController();
     running.set(id, abort);
     const turn = turns.enter(urgency, abort.signal, (waits) => send({ type: waits ? "paused" : "resumed", id }));
+    const memory = reservations.open((why) => abort.abort(why));
+    const reserve = (header: Header) => {
+      checkFits(header, memoryBytes);
+      memory.reserve(header);
+    };
     const pause = async () => {
       // Through the event loop, or nobody could come.
       await immediate();
@@ -52,12 +64,13 @@ async function main({ modelsDir, threads, cacheBytes, volumeBytes }: ChildOption
     };
     try {
       const result = await runSegment(job, {
-        ...bench, signal: abort.signal, pause, onProgress: (progress) => send({ type: "progress", id, progress }),
+        ...bench, signal: abort.signal, pause, reserve, onProgress: (progress) => send({ type: "progress", id, progress }),
       });
       send({ type: "done", id, result });
     } catch (error) {
       send({ type: "failed", id, ...readable(error) });
     } finally {
+      memory.release();
       turn.leave();
       running.delete(id);
     }

@@ -13,7 +13,8 @@ export interface EngineOptions {
   /** How long a cancelled job may go on before its process is killed; default five seconds. */
   readonly cancelMs?: number;
   readonly cacheBytes?: number;
-  readonly volumeBytes?: number;
+  /** Memory of server and engine together (budget.ts); what does not fit is refused. Default: not looked at. */
+  readonly memoryBytes?: number;
 }
 
 interface Task {
@@ -99,6 +100,11 @@ export class EngineProcess implements Engine {
         task.resolve(await child.run(task.job, { deadlineMs, cancelMs, urgency, signal, onProgress }));
         this.#deaths = 0;
       } catch (error) {
+        // The child has made room for a more pressing job: this one comes again, and waits there.
+        if (error instanceof LimnetError && error.code === "preempted" && !this.#closing.signal.aborted) {
+          lane.waiting.unshift(task);
+          continue;
+        }
         task.reject(this.#closing.signal.aborted ? closed() : (error as Error));
       }
     }
@@ -112,8 +118,8 @@ export class EngineProcess implements Engine {
     if (this.#restart !== null) clearTimeout(this.#restart);
     this.#restart = null;
     const wait = this.#deaths < 2 ? 0 : Math.min(10_000, 100 * 2 ** this.#deaths);
-    const { modelsDir, threads, cacheBytes, volumeBytes, logger } = this.#options;
-    const starting = EngineChild.start({ modelsDir, threads, cacheBytes, volumeBytes }, { logger, wait, signal: this.#closing.signal });
+    const { modelsDir, threads, cacheBytes, memoryBytes, logger } = this.#options;
+    const starting = EngineChild.start({ modelsDir, threads, cacheBytes, memoryBytes }, { logger, wait, signal: this.#closing.signal });
     this.#child = starting;
     starting.then(
       (child) => child.ended.then((how) => this.#lost(starting, how)),

@@ -10,8 +10,9 @@ import { walk } from "../apps/limnet/walker/walker.js";
 import { LimnetError } from "../errors.js";
 import { changeOf } from "./change.js";
 import type { Axis } from "../imaging/geometry.js";
-import { readVolume } from "../imaging/read.js";
+import { readHeader, readVolume } from "../imaging/read.js";
 import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
+import type { VolumeHeader } from "../imaging/volume.js";
 import type { Progress, RoundRequest, RoundResult, SegmentJob, SegmentResult, SliceDecision } from "./protocol.js";
 import { readState, writeState } from "./state.js";
 import type { VolumeStore } from "./volumes.js";
@@ -25,6 +26,8 @@ export interface Workbench {
   readonly signal?: AbortSignal;
   /** Awaited between slices: more pressing jobs go first. */
   readonly pause?: () => Promise<void>;
+  /** Makes room for a job on such a volume before anything of it is read. Throws out_of_memory. */
+  readonly reserve?: (header: VolumeHeader) => void;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -46,6 +49,7 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
   if (job.outputs.length !== job.rounds.length) throw new LimnetError("bad_request", "A job needs one output per round.");
   await pause?.();
   onProgress?.({ stage: "load", round: 0 });
+  workbench.reserve?.(await readHeader(job.volumePath));
   const volume = await volumes.get(job.volumePath, job.volumeDigest, job.settings.window, pause);
   const source = slicesOf(volume, job.axis, `${job.volumeDigest}|${volume.window.join(",")}|${job.axis}`);
   const voxels = volume.grey.length;

@@ -6,13 +6,19 @@ import { readHeader, readVolume } from "../imaging/read.js";
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`;
 
 export class VolumeStore {
-  readonly #budget: number;
+  #budget: number;
   readonly #volumes = new Map<string, Prepared>();
   #bytes = 0;
 
   /** @param budget bytes of grey values kept, one per voxel. The volume in use may need three to nine times its own more while it is read. */
   constructor(budget = 2 ** 30) {
     this.#budget = budget;
+  }
+
+  /** May keep so much from now on. */
+  setBudget(bytes: number): void {
+    this.#budget = bytes;
+    this.#shrink(0);
   }
 
   get bytes(): number {
@@ -36,15 +42,20 @@ export class VolumeStore {
     if (bytes > this.#budget) {
       throw new LimnetError("out_of_memory", `The volume needs ${megabytes(bytes)} of memory and the engine may use ${megabytes(this.#budget)} for volumes. Send a cropped or coarser volume.`);
     }
-    for (const [oldest, { grey }] of this.#volumes) {
-      if (this.#bytes + bytes <= this.#budget) break;
-      this.#volumes.delete(oldest);
-      this.#bytes -= grey.length;
-    }
+    this.#shrink(bytes);
     const prepared = await prepare(await readVolume(path), window ?? undefined, pause);
     // Another job may have read it meanwhile.
     if (!this.#volumes.has(name)) this.#bytes += prepared.grey.length;
     this.#volumes.set(name, prepared);
     return prepared;
+  }
+
+  /** Until there is room for so many bytes more. */
+  #shrink(bytes: number): void {
+    for (const [oldest, { grey }] of this.#volumes) {
+      if (this.#bytes + bytes <= this.#budget) break;
+      this.#volumes.delete(oldest);
+      this.#bytes -= grey.length;
+    }
   }
 }

@@ -9,6 +9,7 @@ import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
 import { type Config, ConfigError } from "./config.js";
+import { usualMemory } from "./operations/memory.js";
 import { openQueue } from "./operations/redis.js";
 import { createFileLogger } from "./logger.js";
 
@@ -40,9 +41,9 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     stops.push(() => hold.release());
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
-    const { redis } = config;
+    const { redis, memory: memoryBytes = await usualMemory() } = config;
     const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log);
-    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log, queue });
+    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log, queue, memoryBytes });
     stops.push(() => app.close());
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);

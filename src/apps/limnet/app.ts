@@ -1,6 +1,7 @@
 /** LIM-Net as an app of the server: its models, its strategies, its engine. */
 import { mkdir } from "node:fs/promises";
 import type { CodeTable } from "../../dicom/seg/codes.js";
+import { checkAnswerFits, checkFits } from "../../engine/budget.js";
 import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LocalQueue } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
@@ -9,6 +10,7 @@ import type { App, InferTask, Objects, Strategy } from "../app.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
+import type { VolumeHeader } from "../../imaging/volume.js";
 import { KeyedLock } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
 import { LimnetObjects } from "./objects.js";
@@ -32,6 +34,8 @@ export interface LimnetAppOptions {
   readonly modelDigest?: string;
   /** What GET /model/{model} gives; default nothing. */
   readonly modelFiles?: TaskContext["modelFiles"];
+  /** Bytes that may be used in all; default: not looked at. */
+  readonly memoryBytes?: number;
   /** Default "network". */
   readonly fusion?: FusionKind;
   /** Default "permanent". */
@@ -55,7 +59,7 @@ export class LimnetApp implements App {
   readonly #queue: SegmentQueue;
 
   constructor(options: LimnetAppOptions) {
-    const { name, description, version, labels, engine, stateDir, modelDigest } = options;
+    const { name, description, version, labels, engine, stateDir, modelDigest, memoryBytes } = options;
     this.#options = options;
     this.#queue = options.queue ?? new LocalQueue((job, run) => segmentOn(engine, job, run));
     this.name = name;
@@ -65,6 +69,7 @@ export class LimnetApp implements App {
     this.codes = options.codes ?? {};
     const context: TaskContext = {
       workshop: { queue: this.#queue, modelDigest },
+      checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
       journals: new Journals(stateDir), labels, lock: new KeyedLock(), desk: new Desk(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
     };

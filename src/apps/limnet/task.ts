@@ -2,6 +2,7 @@
 import type { FusionKind, LimnetSettings } from "../../engine/protocol.js";
 import type { Axis, Shape } from "../../imaging/geometry.js";
 import { readHeader } from "../../imaging/read.js";
+import type { VolumeHeader } from "../../imaging/volume.js";
 import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { answerOf } from "./answer.js";
 import type { Desk } from "./desk.js";
@@ -21,6 +22,8 @@ export interface TaskContext {
   /** Files of the networks, all models alike. */
   readonly modelFiles: readonly { readonly name: string; readonly path: string }[];
   readonly labels: readonly string[];
+  /** Throws LimnetError out_of_memory for a volume that cannot be worked on here. */
+  readonly checkMemory?: (header: VolumeHeader) => void;
   readonly fusion: FusionKind;
   readonly memory: LimnetSettings["memory"];
 }
@@ -78,6 +81,7 @@ export class LimnetTask implements InferTask {
     const { workshop, journals, desk, fusion, memory } = this.#context;
     const start = performance.now();
     const grid = await readHeader(image.path);
+    this.#context.checkMemory?.(grid);
     const { shape, geometry } = grid;
     // Clients number the slices of a two-dimensional model along k.
     const axis = this.dimension === 2 && (params.axis || "auto") === "auto" ? 2 : parseAxis(params.axis, geometry, shape);

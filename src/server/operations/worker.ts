@@ -6,6 +6,7 @@ import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.
 import { withoutPassword } from "../../jobs/redis/link.js";
 import { RedisWorker } from "../../jobs/redis/worker.js";
 import { type Config, ConfigError } from "../config.js";
+import { usualMemory } from "./memory.js";
 import { codecOf, connect } from "./redis.js";
 
 export interface RunningWorker {
@@ -20,7 +21,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const { redis, studies } = config;
   if (redis === undefined) throw new ConfigError("Which queue? Name the address of Redis with --redis, for example --redis redis://127.0.0.1:6379.");
   if (!existsSync(studies)) throw new ConfigError(`The studies folder ${studies} does not exist on this machine. Mount the one that the server uses.`);
-  const { engine, modelDigest } = await openEngine({ conf: config.conf, logger: log });
+  const { engine, modelDigest } = await openEngine({ conf: config.conf, logger: log, memoryBytes: config.memory ?? await usualMemory() });
   const link = await connect({ ...config, redis }, modelDigest, log).catch(async (error: Error) => {
     await engine.close();
     throw new ConfigError(`The state folder ${config.state} cannot be used: ${error.message}`, { cause: error });
