@@ -23,6 +23,7 @@ export const catalogue = {
   busy: 503,
   queue_gone: 503,
   closing: 503,
+  not_ready: 503,
   login_unavailable: 503,
   slice_locked: 409,
   nothing_clicked: 409,

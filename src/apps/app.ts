@@ -1,7 +1,7 @@
 /** What an app is: the interface that the server's routes speak to. */
 import type { Datastore, Info } from "../datastore/datastore.js";
 import type { CodeTable } from "../dicom/seg/codes.js";
-import type { Urgency } from "../jobs/jobs.js";
+import type { JobQueue, Urgency } from "../jobs/jobs.js";
 
 /** `params` of the request after JSON parsing: free-form, as MONAI Label clients send it. */
 export type Params = Record<string, unknown>;
@@ -70,6 +70,8 @@ export interface App {
   readonly strategies: ReadonlyMap<string, Strategy>;
   /** Where the app keeps the history of what is clicked. */
   readonly objects?: Objects;
+  /** How busy it is, and whether a job would be run now; absent where requests do not queue. */
+  readonly queue?: Pick<JobQueue<never, unknown>, "waiting" | "running" | "check">;
   start(): Promise<void>;
   close(): Promise<void>;
 }

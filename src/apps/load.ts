@@ -9,6 +9,7 @@ import { codeTableSchema } from "../dicom/seg/codes.js";
 import { EngineProcess } from "../engine/client.js";
 import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
+import type { LocalQueueOptions } from "../jobs/local.js";
 import type { App } from "./app.js";
 import { LimnetApp } from "./limnet/app.js";
 import type { SegmentQueue } from "./limnet/object.js";
@@ -50,6 +51,8 @@ export interface LoadOptions {
   readonly logger: Log;
   /** Default: an engine process of its own. */
   readonly engine?: Engine;
+  /** Of a queue in this process. */
+  readonly queueing?: LocalQueueOptions;
   /** Bytes that server and engine may use together; default: not looked at. */
   readonly memoryBytes?: number;
   /** Given the digest of the networks, makes the queue to engines elsewhere; default: an engine and a queue of this process. */
@@ -57,11 +60,11 @@ export interface LoadOptions {
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
-export async function loadApp({ appDir, conf, stateDir, logger, engine, queue, memoryBytes }: LoadOptions): Promise<App> {
+export async function loadApp({ appDir, conf, stateDir, logger, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models, memoryBytes };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models, memoryBytes, queueing };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };

@@ -53,7 +53,7 @@ export interface JobQueue<Job, Result, Progress = unknown> {
   close(): Promise<void>;
 }
 
-/** Told when a job has left the queue. Seconds; `outcome`: "done", or the code of the error. */
+/** Told when a job has left the queue. Seconds; `outcome`: "done", or the code of the error; `result` where it was done. */
 export interface QueueObserver {
-  finished(job: { readonly urgency: Urgency; readonly waited: number; readonly worked: number; readonly outcome: string }): void;
+  finished(job: { readonly urgency: Urgency; readonly waited: number; readonly worked: number; readonly outcome: string; readonly result?: unknown }): void;
 }

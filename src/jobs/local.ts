@@ -63,11 +63,13 @@ export class LocalQueue<Job, Result, Progress = unknown> implements JobQueue<Job
     const start = performance.now();
     let began = NaN;
     let outcome = "done";
+    let result: Result | undefined;
     try {
-      return await this.#place(lane, turn, signal, options, () => {
+      result = await this.#place(lane, turn, signal, options, () => {
         began = performance.now();
         return this.#work(job, { signal, urgency, requestId: options.requestId, onProgress: options.onProgress });
       });
+      return result;
     } catch (cause) {
       const stopped = this.#closing.signal.aborted && cause instanceof LimnetError && cause.code === "engine_cancelled";
       const error = stopped ? closing() : cause;
@@ -77,7 +79,7 @@ export class LocalQueue<Job, Result, Progress = unknown> implements JobQueue<Job
       lane.turns.leave(key);
       const end = performance.now();
       if (Number.isNaN(began)) began = end;
-      this.#observer?.finished({ urgency, waited: (began - start) / 1000, worked: (end - began) / 1000, outcome });
+      this.#observer?.finished({ urgency, waited: (began - start) / 1000, worked: (end - began) / 1000, outcome, result });
     }
   }
 

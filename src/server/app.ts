@@ -16,6 +16,8 @@ import { parseQuery, requestLog, securityHeaders } from "./middleware.js";
 import { describeApi } from "./openapi.js";
 import { checkOrigins } from "./origins.js";
 import { loginRate, requestRate } from "./rate.js";
+import { Gate } from "./operations/gate.js";
+import { Metrics } from "./operations/metrics.js";
 import { activeLearningRoutes } from "./routes/activelearning.js";
 import { authRoutes, loginTag } from "./routes/auth.js";
 import { datasetRoutes } from "./routes/dataset.js";
@@ -39,6 +41,8 @@ export interface ServerParts {
   readonly datastore: Datastore;
   readonly config: Config;
   readonly logger: Log;
+  /** Made where none is given. */
+  readonly metrics?: Metrics;
 }
 
 export interface LimnetServer {
@@ -73,12 +77,14 @@ export function allEndpoints(): Endpoint[] {
 }
 
 /** Builds the server around an app and a datastore that are started already. */
-export function createServer({ app, datastore, config, logger }: ServerParts): LimnetServer {
+export function createServer({ app, datastore, config, logger, metrics = new Metrics() }: ServerParts): LimnetServer {
   const stop = new AbortController();
+  const gate = new Gate();
+  metrics.watch(app);
   const sessions = new SessionStore(join(config.state, "sessions"), { longest: config.sessionExpiry, most: config.maxSessions }, logger);
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, closing: stop.signal };
+  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, metrics, stopping: gate.closing, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();
@@ -87,6 +93,8 @@ export function createServer({ app, datastore, config, logger }: ServerParts): L
   http.set("query parser", parseQuery);
   http.set("trust proxy", config.trustProxy);
   http.use(requestLog(logger));
+  http.use(metrics.requests());
+  http.use(gate.pass());
   http.use(securityHeaders());
   http.use(checkOrigins(config, logger));
   http.use(stalledBodies(config));
@@ -106,9 +114,11 @@ export function createServer({ app, datastore, config, logger }: ServerParts): L
     http,
     listen: () => listen(server, config),
     async close() {
+      const closed = closeServer(server);
+      await gate.close(config.stopSeconds * 1000);
       stop.abort();
       sessions.close();
-      await closeServer(server);
+      await closed();
     },
   };
 }

@@ -59,7 +59,7 @@ async function start(flags: Flags): Promise<void> {
     const server = await startServer(config);
     const images = server.images === 1 ? "1 image" : `${server.images} images`;
     console.log(`limnet is ready at ${server.url} - ${images}, models: ${server.models.join(", ")}`);
-    stopOnSignal(() => server.close());
+    stopOnSignal(() => server.close(), config.stopSeconds + 15);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(error.message);
@@ -90,11 +90,13 @@ export function pairs(words: readonly string[]): Record<string, string> {
 }
 
 /** First signal: stop in order. Second: leave at once. */
-export function stopOnSignal(close: () => Promise<void>): void {
+export function stopOnSignal(close: () => Promise<void>, deadlineSeconds: number): void {
   let stopping = false;
   const stop = () => {
     if (stopping) process.exit(130);
     stopping = true;
+    // Whatever hangs: a service manager waits for the exit.
+    setTimeout(() => process.exit(1), deadlineSeconds * 1000).unref();
     close().then(() => process.exit(0), () => process.exit(1));
   };
   process.on("SIGINT", stop);

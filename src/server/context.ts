@@ -7,6 +7,7 @@ import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import type { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
+import type { Metrics } from "./operations/metrics.js";
 import type { SessionStore } from "./sessions.js";
 
 export interface ServerContext {
@@ -18,7 +19,10 @@ export interface ServerContext {
   readonly auth: Authenticator;
   /** Who was given which image to label. */
   readonly leases: Leases;
-  /** Aborted when the server stops. */
+  readonly metrics: Metrics;
+  /** Aborted when the server is told to stop: nothing new is begun. */
+  readonly stopping: AbortSignal;
+  /** Aborted when the server stops, and running requests have had their time. */
   readonly closing: AbortSignal;
 }
 

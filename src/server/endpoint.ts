@@ -2,6 +2,8 @@
 import type { Request, RequestHandler, Response, Router } from "express";
 import type { z } from "zod";
 import type { Access, User } from "./auth/roles.js";
+import { LimnetError } from "../errors.js";
+import { closing } from "../jobs/local.js";
 import { Scratch, type ServerContext, scratchRoot } from "./context.js";
 import { ValidationError } from "./errors.js";
 
@@ -130,6 +132,9 @@ function handler(one: Endpoint, context: ServerContext): RequestHandler {
         signal: AbortSignal.any([gone.signal, context.closing]),
       });
       if (reply !== undefined) res.status(200).json(reply);
+    } catch (error) {
+      const stopped = context.closing.aborted && error instanceof LimnetError && error.code === "engine_cancelled";
+      throw stopped ? closing() : error;
     } finally {
       await scratch.remove().catch((error: Error) => context.log.warn("temporary folder not removed", { error: error.message }));
     }

@@ -43,12 +43,15 @@ export function listen(server: Server, { host, port }: Config): Promise<{ url: s
   });
 }
 
-/** Lets running requests end for a moment, then cuts them off. */
-export async function closeServer(server: Server, patienceMs = 3000): Promise<void> {
-  if (!server.listening) return;
+/** Takes no new connections from now on; what it returns waits for those that are there for a moment, then cuts them off. */
+export function closeServer(server: Server): (patienceMs?: number) => Promise<void> {
+  if (!server.listening) return async () => {};
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), patienceMs);
-  await closed;
-  clearTimeout(timer);
+  return async (patienceMs = 3000) => {
+    server.closeIdleConnections();
+    const timer = setTimeout(() => server.closeAllConnections(), patienceMs);
+    await closed;
+    clearTimeout(timer);
+  };
 }

@@ -10,6 +10,7 @@ import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
 import { type Config, ConfigError } from "./config.js";
 import { usualMemory } from "./operations/memory.js";
+import { Metrics } from "./operations/metrics.js";
 import { openQueue } from "./operations/redis.js";
 import { createFileLogger } from "./logger.js";
 
@@ -41,14 +42,16 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     stops.push(() => hold.release());
     const datastore = new FolderDatastore(config.studies, { log });
     stops.push(() => datastore.close());
+    const metrics = new Metrics();
+    const queueing = { maxWaiting: config.maxWaiting, observer: metrics.queue };
     const { redis, memory: memoryBytes = await usualMemory() } = config;
-    const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log);
-    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log, queue, memoryBytes });
+    const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log, metrics.queue);
+    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, logger: log, queue, queueing, memoryBytes });
     stops.push(() => app.close());
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);
     for (const outcome of [studies, engine]) if (outcome.status === "rejected") throw outcome.reason;
-    const server = createServer({ app, datastore, config, logger: log });
+    const server = createServer({ app, datastore, config, logger: log, metrics });
     stops.push(() => server.close());
     const { url, port } = await server.listen();
     const { total } = await datastore.stats();

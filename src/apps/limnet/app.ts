@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import type { CodeTable } from "../../dicom/seg/codes.js";
 import { checkAnswerFits, checkFits } from "../../engine/budget.js";
 import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
-import { LocalQueue } from "../../jobs/local.js";
+import { LocalQueue, type LocalQueueOptions } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
 import type { RunOptions } from "../../jobs/jobs.js";
 import type { App, InferTask, Objects, Strategy } from "../app.js";
@@ -34,6 +34,8 @@ export interface LimnetAppOptions {
   readonly modelDigest?: string;
   /** What GET /model/{model} gives; default nothing. */
   readonly modelFiles?: TaskContext["modelFiles"];
+  /** Of the queue that the app makes: how many jobs may wait, who is told of them. */
+  readonly queueing?: LocalQueueOptions;
   /** Bytes that may be used in all; default: not looked at. */
   readonly memoryBytes?: number;
   /** Default "network". */
@@ -56,19 +58,19 @@ export class LimnetApp implements App {
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly objects: Objects;
   readonly #options: LimnetAppOptions;
-  readonly #queue: SegmentQueue;
+  readonly queue: SegmentQueue;
 
   constructor(options: LimnetAppOptions) {
     const { name, description, version, labels, engine, stateDir, modelDigest, memoryBytes } = options;
     this.#options = options;
-    this.#queue = options.queue ?? new LocalQueue((job, run) => segmentOn(engine, job, run));
+    this.queue = options.queue ?? new LocalQueue((job, run) => segmentOn(engine, job, run), options.queueing);
     this.name = name;
     this.description = description;
     this.version = version;
     this.labels = labels;
     this.codes = options.codes ?? {};
     const context: TaskContext = {
-      workshop: { queue: this.#queue, modelDigest },
+      workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
       journals: new Journals(stateDir), labels, lock: new KeyedLock(), desk: new Desk(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
@@ -85,7 +87,7 @@ export class LimnetApp implements App {
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await this.queue.close();
     await this.#options.engine?.close();
   }
 }

@@ -88,15 +88,17 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
     signal?.addEventListener("abort", leave, { once: true });
     options.giveWay?.addEventListener("abort", giveWay, { once: true });
     this.#closing.signal.addEventListener("abort", close, { once: true });
+    let result: Result | undefined;
     try {
       await this.#place(pending);
-      return this.#options.codec.unpackResult(await pending.answer, job);
+      result = this.#options.codec.unpackResult(await pending.answer, job);
+      return result;
     } finally {
       this.#pending.delete(pending.id);
       signal?.removeEventListener("abort", leave);
       options.giveWay?.removeEventListener("abort", giveWay);
       this.#closing.signal.removeEventListener("abort", close);
-      this.#options.observer?.finished({ urgency, ...pending.figures() });
+      this.#options.observer?.finished({ urgency, ...pending.figures(), result });
     }
   }
 

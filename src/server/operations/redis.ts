@@ -26,5 +26,5 @@ export async function connect(config: Config & { redis: string }, model: string,
 /** The queue of a server to workers elsewhere. `model`: digest of the networks that they must run. */
 export async function openQueue(config: Config & { redis: string }, model: string, log: Log, observer?: QueueObserver): Promise<SegmentQueue> {
   const link = await connect(config, model, log);
-  return new RedisQueue<SegmentJob, SegmentResult, Progress>({ link, codec: codecOf(config), observer });
+  return new RedisQueue<SegmentJob, SegmentResult, Progress>({ link, codec: codecOf(config), observer, maxWaiting: config.maxWaiting });
 }

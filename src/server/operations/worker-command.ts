@@ -40,7 +40,7 @@ async function start({ conf, ...flags }: Flags): Promise<void> {
     const config = loadConfig({ app: ".", ...flags, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
     const worker = await startWorker(config, createLogger(config.verbose));
     console.log(`limnet worker ${worker.id} takes jobs from ${worker.redis}`);
-    stopOnSignal(() => worker.close());
+    stopOnSignal(() => worker.close(), config.stopSeconds + 15);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(error.message);
