@@ -118,7 +118,8 @@ function programs() {
 function judges() {
   const requirements = "scripts/judges/requirements.txt";
   if (!existsSync(inRoot(requirements))) return say(`no ${requirements}: no Python judges`);
-  const wanted = digest([requirements]);
+  const alone = "scripts/judges/requirements-nodeps.txt";
+  const wanted = digest([requirements, alone]);
   const folder = inRoot(".cache", "judges");
   const file = join(folder, ".requirements");
   if (stamp(file) === wanted) return;
@@ -129,6 +130,7 @@ function judges() {
   // Right after apt-get, the system's python3 is the one that has venv, whatever comes first in PATH.
   run(canMakeVenv("python3") ? "python3" : "/usr/bin/python3", ["-m", "venv", folder], "Install python3-venv and run the command again.");
   run(join(folder, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", "-r", requirements], "Check the network and run the command again.");
+  run(join(folder, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", alone], "Check the network and run the command again.");
   writeFileSync(file, wanted);
 }
 
