@@ -1,5 +1,6 @@
 /** What an app is: the interface that the server's routes speak to. */
 import type { Datastore, Info } from "../datastore/datastore.js";
+import type { TaskDesk } from "./background.js";
 import type { CodeTable } from "../dicom/seg/codes.js";
 import type { JobQueue, Urgency } from "../jobs/jobs.js";
 
@@ -48,6 +49,16 @@ export interface InferTask {
   files?: () => readonly { readonly name: string; readonly path: string }[];
   /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */
   run(request: InferRequest, options: InferOptions): Promise<InferResult>;
+  /** Only of models that need clicks, for batch inference: what they do with the clicks that are stored. */
+  readonly stored?: StoredWork;
+}
+
+/** Work of earlier requests that a model can do again, with the networks of today. */
+export interface StoredWork {
+  /** Ids of images for which something is stored. */
+  images(): Promise<ReadonlySet<string>>;
+  /** One mask of all stored objects of an image, `label_names` in the JSON; null where no clicks are stored for what the image is now. */
+  again(image: ImageSource, params: Params, options: InferOptions): Promise<InferResult | null>;
 }
 
 /** The images of a datastore that a client may be given now: not labelled yet, and nobody else was given them (pool.ts). */
@@ -57,6 +68,13 @@ export interface Strategy {
   readonly description: string;
   /** Null where nothing is left to label. Keys beside `id` travel to the client. `options`: the body of the request. */
   next(pool: Pool, options: Params): Promise<({ id: string } & Info) | null>;
+}
+
+/** Compares what is stored in the datastore, and writes what comes out into its infos. */
+export interface ScoringMethod {
+  readonly description: string;
+  /** The result as JSON, such as {image id: number}. Throws LimnetError for a request that it cannot follow. */
+  run(request: Params, datastore: Datastore, desk: TaskDesk): Promise<unknown>;
 }
 
 export interface App {
@@ -72,6 +90,7 @@ export interface App {
   readonly objects?: Objects;
   /** How busy it is, and whether a job would be run now; absent where requests do not queue. */
   readonly queue?: Pick<JobQueue<never, unknown>, "waiting" | "running" | "check">;
+  readonly scoring?: ReadonlyMap<string, ScoringMethod>;
   start(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** The mean of a sample and how sure we are of it. */
-import { percentile } from "./metrics.js";
+import { percentile } from "../imaging/scores.js";
 
 /** Small seeded generator (mulberry32): the same numbers on every machine. Returns 0 <= x < 1. */
 export function random(seed: number): () => number {

@@ -5,7 +5,7 @@
 import type { Axis, Shape } from "../imaging/geometry.js";
 import { planeShape, readSlice } from "../imaging/slices.js";
 import type { Answer, Interact, PlacedClick, Seconds } from "./interact.js";
-import { dice, iou, type Overlap, overlap } from "./metrics.js";
+import { dice, iou, type Overlap, overlap } from "../imaging/scores.js";
 import { nextClick } from "./robot.js";
 
 export type ProtocolName = "A" | "B";

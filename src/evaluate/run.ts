@@ -10,7 +10,7 @@ import { readHeader, readVolume } from "../imaging/read.js";
 import { type Case, CaseError, objectsOf } from "./cases.js";
 import { EngineInteract } from "./engine-interact.js";
 import type { PlacedClick, Seconds } from "./interact.js";
-import { type SurfaceScores, surfaceScores } from "./metrics.js";
+import { type SurfaceScores, surfaceScores } from "../imaging/scores.js";
 import { type ProtocolName, runProtocol } from "./protocol.js";
 
 export interface Plan {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import express, { type Express } from "express";
 import type { App } from "../apps/app.js";
+import { TaskFamily } from "../apps/background.js";
 import { Leases } from "../apps/pool.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
@@ -82,9 +83,10 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   const gate = new Gate();
   metrics.watch(app);
   const sessions = new SessionStore(join(config.state, "sessions"), { longest: config.sessionExpiry, most: config.maxSessions }, logger);
+  const tasks = { train: new TaskFamily("Train"), batch: new TaskFamily("Batch_infer"), scoring: new TaskFamily("Scoring") };
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, metrics, stopping: gate.closing, closing: stop.signal };
+  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, tasks, metrics, stopping: gate.closing, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();
@@ -117,6 +119,7 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
       const closed = closeServer(server);
       await gate.close(config.stopSeconds * 1000);
       stop.abort();
+      await Promise.all(Object.values(tasks).map((line) => line.close()));
       sessions.close();
       await closed();
     },

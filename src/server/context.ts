@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { App } from "../apps/app.js";
+import type { TaskFamily } from "../apps/background.js";
 import type { Leases } from "../apps/pool.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
@@ -10,6 +11,13 @@ import type { Config } from "./config.js";
 import type { Metrics } from "./operations/metrics.js";
 import type { SessionStore } from "./sessions.js";
 
+/** The background tasks of a server, by kind. */
+export interface TaskLines {
+  readonly train: TaskFamily;
+  readonly batch: TaskFamily;
+  readonly scoring: TaskFamily;
+}
+
 export interface ServerContext {
   readonly app: App;
   readonly datastore: Datastore;
@@ -17,6 +25,7 @@ export interface ServerContext {
   readonly log: Log;
   readonly sessions: SessionStore;
   readonly auth: Authenticator;
+  readonly tasks: TaskLines;
   /** Who was given which image to label. */
   readonly leases: Leases;
   readonly metrics: Metrics;

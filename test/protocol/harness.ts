@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { fromBuffer } from "yauzl";
 import type { App, InferRequest, InferTask } from "../../src/apps/app.js";
+import { scoringMethods } from "../../src/apps/scoring/methods.js";
 import { FolderDatastore } from "../../src/datastore/folder.js";
 import { type Log, silentLog } from "../../src/datastore/log.js";
 import { encodeMask } from "../../src/imaging/mask.js";
@@ -32,7 +33,7 @@ export interface Lab {
   /** The only model, `limnet`. */
   readonly model: InferTask;
   /** What the model does; replaced by tests. */
-  behave: { run: InferTask["run"] };
+  behave: { run: InferTask["run"]; stored?: InferTask["stored"] };
   close(): Promise<void>;
 }
 
@@ -72,6 +73,9 @@ export const maskTask: InferTask["run"] = async ({ params, image }, { tempDir })
 function testApp(seen: InferRequest[], behave: Lab["behave"]): App {
   const task: InferTask = {
     type: "deepgrow", labels: ["tumour"], dimension: 3, description: "test", config: () => ({ device: ["cpu"] }),
+    get stored() {
+      return behave.stored;
+    },
     run(request, options) {
       seen.push(request);
       return behave.run(request, options);
@@ -86,7 +90,7 @@ function testApp(seen: InferRequest[], behave: Lab["behave"]): App {
   }]]);
   return {
     name: "test app", description: "for tests", version: "0.0.0", labels: ["tumour"],
-    models: new Map([["limnet", task]]), strategies: first,
+    models: new Map([["limnet", task]]), strategies: first, scoring: scoringMethods(),
     async start() {}, async close() {},
   };
 }

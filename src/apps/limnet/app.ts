@@ -7,6 +7,7 @@ import { LocalQueue, type LocalQueueOptions } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
 import type { RunOptions } from "../../jobs/jobs.js";
 import type { App, InferTask, Objects, Strategy } from "../app.js";
+import { scoringMethods } from "../scoring/methods.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
@@ -57,6 +58,7 @@ export class LimnetApp implements App {
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly objects: Objects;
+  readonly scoring = scoringMethods();
   readonly #options: LimnetAppOptions;
   readonly queue: SegmentQueue;
 

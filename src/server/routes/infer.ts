@@ -63,7 +63,8 @@ async function infer(call: InferCall): Promise<unknown> {
   }
 }
 
-function findModel(app: App, name: string): InferTask {
+/** The model of a name. Throws LimnetError unknown_model. */
+export function findModel(app: App, name: string): InferTask {
   const task = app.models.get(name);
   if (task) return task;
   throw new LimnetError("unknown_model", `There is no model ${JSON.stringify(name.slice(0, 80))}. Models of this server: ${[...app.models.keys()].join(", ")}.`);

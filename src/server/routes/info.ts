@@ -28,7 +28,7 @@ export function infoRoutes(): Endpoint[] {
         models: Object.fromEntries(models),
         trainers: {},
         strategies: Object.fromEntries(strategies),
-        scoring: {},
+        scoring: Object.fromEntries([...app.scoring ?? []].map(([name, { description }]) => [name, { description }])),
         train_stats: {},
         datastore: await datastore.stats(),
       };

@@ -1,6 +1,6 @@
-/** How good a mask is: overlap and surface scores, and the interval of a mean. */
-import type { Shape } from "../imaging/geometry.js";
-import { squaredDistance } from "../imaging/distance.js";
+/** How alike two masks are: overlap and surface scores. */
+import type { Shape } from "./geometry.js";
+import { squaredDistance } from "./distance.js";
 
 export interface Overlap {
   readonly truth: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bootstrap, random } from "./bootstrap.js";
-import { dice, iou, overlap, percentile, surfaceScores } from "./metrics.js";
+import { bootstrap, random } from "../evaluate/bootstrap.js";
+import { dice, iou, overlap, percentile, surfaceScores } from "./scores.js";
 
 function cube(shape: readonly [number, number, number], low: number, high: number, shift = 0): Uint8Array {
   const out = new Uint8Array(shape[0] * shape[1] * shape[2]);
