@@ -104,9 +104,9 @@ describe("batch inference", () => {
 
   it("takes the stored clicks of a model that needs clicks, skips images without and lists them", async () => {
     const asked: unknown[] = [];
-    const again: StoredWork["again"] = async (image, params, { tempDir, ...options }) => {
+    const again: StoredWork["again"] = async (image, params, options) => {
       asked.push([image.id, params, options.urgency]);
-      return image.id === "scan_3" ? null : lab.behave.run({ image, params, user: "" }, { tempDir: lab.folder, ...options });
+      return image.id === "scan_3" ? null : lab.behave.run({ image, params, user: "" }, options);
     };
     lab.behave.stored = { images: async () => new Set(["scan_1", "scan_3", "elsewhere"]), again };
     const { body } = await api().post("/batch/infer/limnet?run_sync=true").send({ axis: "axial" }).expect(200);

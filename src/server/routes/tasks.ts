@@ -80,7 +80,7 @@ function batchInference(): Endpoint[] {
     async handle(call) {
       const { path, query, req, res, user, context } = call;
       const task = findModel(context.app, path.model);
-      const request = parseBatchRequest(await readDictionary(req, res));
+      const request = parseBatchRequest(await readDictionary(req, res, context.config));
       const { model } = path;
       const tempDir = join(scratchRoot(context.config), `batch-${randomUUID()}`);
       const job = { model, task, datastore: context.datastore, images: query.images, request, signature: signature(user), tempDir };
@@ -100,7 +100,7 @@ function scoring(): Endpoint[] {
       reply: { "application/json": z.record(z.string(), z.object({ result: z.unknown(), detail: z.string().nullable() })) },
       async handle(call) {
         const { query, req, res, context } = call;
-        const request = await readDictionary(req, res);
+        const request = await readDictionary(req, res, context.config);
         const given = [...context.app.scoring?.keys() ?? []].map((method) => ({ method, task: giveScoring(call, method, request, true) }));
         const answers = given.map(async ({ method, task }) => {
           try {
@@ -119,7 +119,7 @@ function scoring(): Endpoint[] {
       reply: { "application/json": z.union([taskObject, z.record(z.string(), z.unknown())]) },
       async handle(call) {
         const { path, query, req, res, context } = call;
-        const request = await readDictionary(req, res);
+        const request = await readDictionary(req, res, context.config);
         return answer(call, context.tasks.scoring, giveScoring(call, path.method, request, false), query.run_sync);
       },
     }),
