@@ -10,10 +10,10 @@ export const shape: Shape = [256, 256, 100];
 export const centre = { i: 128, j: 128, k: 50 };
 
 /** Grey 60 with noise, the object at 170: easy on purpose, so that the networks follow it through all slices. */
-function voxels(): Uint8Array {
+function voxels(slices: number): Uint8Array {
   const noise = random(3);
-  const out = new Uint8Array(256 * 256 * 100);
-  for (let k = 0, n = 0; k < 100; k++) {
+  const out = new Uint8Array(256 * 256 * slices);
+  for (let k = 0, n = 0; k < slices; k++) {
     for (let j = 0; j < 256; j++) {
       for (let i = 0; i < 256; i++, n++) {
         const inside = ((i - centre.i) / 76) ** 2 + ((j - centre.j) / 72) ** 2 + ((k - centre.k) / 70) ** 2 < 1;
@@ -24,10 +24,10 @@ function voxels(): Uint8Array {
   return out;
 }
 
-/** Writes the scan as <id>.nii.gz. The ellipsoid is cut by the first and last slice, so that no slice is empty. */
-export async function writeScan(folder: string, id: string): Promise<{ path: string; digest: string }> {
+/** Writes the scan as <id>.nii.gz. The ellipsoid is cut by the first and last of 100 slices, so that no slice is empty. */
+export async function writeScan(folder: string, id: string, slices = shape[2]): Promise<{ path: string; digest: string }> {
   const path = join(folder, `${id}.nii.gz`);
   const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0] as const;
-  await writeNifti({ voxels: voxels(), shape, geometry: { affine }, slope: 1, intercept: 0 }, path, { gzip: true });
+  await writeNifti({ voxels: voxels(slices), shape: [shape[0], shape[1], slices], geometry: { affine }, slope: 1, intercept: 0 }, path, { gzip: true });
   return { path, digest: await fileDigest(path) };
 }

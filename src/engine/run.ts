@@ -90,7 +90,7 @@ async function runRound(
   const clickSeconds = clock();
 
   if (!settings.propagate) {
-    const fused = previous === null ? new Uint8Array(volume.grey.length) : Uint8Array.from(previous);
+    const fused = previous === null ? new Uint8Array(volume.grey.length) : previous.slice();
     writeSlice(fused, shape, axis, slice, prompt);
     const slices: SliceDecision[] = [{ index: slice, winner: "user", probability: 1 }];
     return { current: fused, fused, result: { slices, clickSeconds, propagateSeconds: 0, fuseSeconds: 0, propagated: 0 } };

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import { gunzip, gzip } from "node:zlib";
+import { constants, gunzip, gzip } from "node:zlib";
 import { LimnetError } from "../errors.js";
 
 const pack = promisify(gzip);
@@ -13,7 +13,8 @@ const unpack = promisify(gunzip);
 export async function readState(path: string, voxels: number): Promise<Uint8Array> {
   let cause: unknown;
   try {
-    const bytes = await unpack(await readFile(path), { maxOutputLength: Math.max(1, voxels) });
+    // One piece of output as large as all of it: pieces of the usual 16 kB cost ten times the unpacking.
+    const bytes = await unpack(await readFile(path), { maxOutputLength: Math.max(1, voxels), chunkSize: Math.max(64, voxels + 1) });
     if (bytes.length === voxels) return bytes;
   } catch (error) {
     cause = error;
@@ -26,9 +27,12 @@ export function diskFull(cause: unknown): LimnetError {
   return new LimnetError("disk_full", "The disk of the server is full, so the result could not be kept. Nothing of before is lost: free some space and send the clicks again.", { cause });
 }
 
-/** After a crash there is the old file or the new one, never a part. Level 1: a third of the time of level 6. */
+/**
+ * After a crash there is the old file or the new one, never a part. Level 1 with runs alone: a quarter of the time of level 6, and masks
+ * are made of runs.
+ */
 export async function writeState(path: string, volume: Uint8Array): Promise<void> {
-  const bytes = await pack(volume, { level: 1 });
+  const bytes = await pack(volume, { level: 1, strategy: constants.Z_RLE, chunkSize: 1 << 18 });
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
     const file = await open(temporary, "wx");

@@ -1,5 +1,6 @@
 /** Puts a header and voxels into a file, compressed on the thread pool. */
 import { createWriteStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -18,8 +19,8 @@ export async function writeParts(path: string, header: Buffer, voxels: Voxels, g
     if (gzip !== "voxels") yield header;
     for (let at = 0; at < body.length; at += chunkBytes) yield body.subarray(at, at + chunkBytes);
   }
+  if (gzip === "none") return writeFile(path, parts());
   const out = createWriteStream(path);
-  if (gzip === "none") return pipeline(Readable.from(parts()), out);
   if (gzip === "voxels") out.write(header);
   return pipeline(Readable.from(parts()), createGzip({ level: 1, chunkSize: 1 << 18 }), out);
 }

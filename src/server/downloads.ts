@@ -57,7 +57,7 @@ export async function sendMultipart(res: Response, json: unknown, file: { path: 
   res.setHeader("Content-Length", head.length + size + tail.length);
   async function* body() {
     yield head;
-    if (size > 0) yield* createReadStream(file.path, { end: size - 1 });
+    if (size > 0) yield* createReadStream(file.path, { end: size - 1, highWaterMark: 1 << 20 });
     yield tail;
   }
   try {

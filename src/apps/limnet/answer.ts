@@ -8,26 +8,37 @@ import { LimnetError } from "../../errors.js";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import type { InferResult } from "../app.js";
-import { maskFrom } from "./fusion/pairs.js";
 import type { ObjectState } from "./object.js";
 import type { MaskRequest } from "./params.js";
 import { heldAfter, roundsOf } from "./rounds/program.js";
 
-/** Voxels between two pauses, so that the thread that serves HTTP is never held for long. */
-const chunk = 1 << 22;
+/** Words of four voxels between two pauses, so that the thread that serves HTTP is never held for long. */
+const chunk = 1 << 20;
+/** `maskFrom` is the highest bit of a byte, so that four voxels are looked at together. */
+const fourBits = 0x01010101;
 
 /** The mask, 0 and 1, grid of the image, i fastest; `fusedPath`: stored probabilities (uint8, gzip), null for an empty mask. */
 export async function readMask(fusedPath: string | null, shape: Shape): Promise<Uint8Array> {
   const length = shape[0] * shape[1] * shape[2];
   if (fusedPath === null) return new Uint8Array(length);
-  const mask = await promisify(gunzip)(await readFile(fusedPath), { maxOutputLength: length });
-  if (mask.length !== length) throw new LimnetError("engine_failed", "The result does not fit the image. Click once more; if it happens again, start a new label.");
-  for (let start = 0; start < length; start += chunk) {
-    const end = Math.min(length, start + chunk);
-    for (let i = start; i < end; i++) mask[i] = mask[i] >= maskFrom ? 1 : 0;
-    if (end < length) await new Promise(setImmediate);
+  // One piece of output as large as all of it: pieces of the usual 16 kB cost ten times the unpacking.
+  const bytes = await promisify(gunzip)(await readFile(fusedPath), { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 1) });
+  if (bytes.length !== length) throw new LimnetError("engine_failed", "The result does not fit the image. Click once more; if it happens again, start a new label.");
+  const words = wordsOf(bytes);
+  for (let start = 0; start < words.length; start += chunk) {
+    const end = Math.min(words.length, start + chunk);
+    for (let i = start; i < end; i++) words[i] = (words[i] >>> 7) & fourBits;
+    if (end < words.length) await new Promise(setImmediate);
   }
-  return mask;
+  return new Uint8Array(words.buffer, words.byteOffset, length);
+}
+
+/** The bytes as words, in place where they lie so; else a copy, filled up with zeros. */
+function wordsOf(bytes: Buffer): Uint32Array {
+  if (bytes.byteOffset % 4 === 0 && bytes.length % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  Buffer.from(words.buffer).set(bytes);
+  return words;
 }
 
 export interface AnswerOptions {
