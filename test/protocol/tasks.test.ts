@@ -150,9 +150,15 @@ describe("batch inference", () => {
 
 describe("the server", () => {
   it("stops its tasks when it closes", async () => {
-    lab.behave.run = (_request, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+    let told = false;
+    lab.behave.run = (_request, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => {
+      told = true;
+      reject(signal.reason as Error);
+    }));
     await api().post("/batch/infer/limnet").send({}).expect(200);
+    await expect.poll(async () => (await api().get("/batch/infer?check_if_running=true")).body.status).toBe("RUNNING");
+    await expect.poll(() => lab.seen.length).toBe(1);
     await lab.server.close();
-    expect((await api().get("/batch/infer")).body.status).toBe("STOPPED");
+    expect(told).toBe(true);
   });
 });
