@@ -109,6 +109,15 @@ export interface ObjectOptions {
   readonly params: Params;
 }
 
+export interface Submission {
+  readonly image: ImageSource;
+  /** User or client_id of who saves; "" where nobody says. */
+  readonly user: string;
+  readonly tag: string;
+  /** Whether the work is done with this, so that it may be cleaned before others. */
+  readonly approved: boolean;
+}
+
 /** One event of GET /limnet/v1/events. */
 export interface ObjectEvent {
   readonly event: "state" | "queued" | "slice" | "round" | "error";
@@ -127,4 +136,6 @@ export interface Objects {
   /** The first event says what is in force. Returns what ends it. */
   watch(ref: ObjectRef, listener: (event: ObjectEvent) => void): Promise<() => void>;
   cancel(ref: ObjectRef): Promise<Record<string, unknown>>;
+  /** A label of the image is saved. `keep` is given how it came about (JSON), null where nothing was clicked here. */
+  submit(submission: Submission, keep: (document: unknown) => Promise<void>): Promise<void>;
 }

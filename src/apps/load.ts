@@ -48,6 +48,8 @@ export interface LoadOptions {
   /** LIM-Net has no use for it beside what each request brings; other apps may. */
   readonly datastore: Datastore;
   readonly stateDir: string;
+  /** Bytes that journals and kept masks may take; default: no limit. */
+  readonly stateLimit?: number;
   readonly logger: Log;
   /** Default: an engine process of its own. */
   readonly engine?: Engine;
@@ -60,11 +62,11 @@ export interface LoadOptions {
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
-export async function loadApp({ appDir, conf, stateDir, logger, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
+export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, fusion, memory, seed, models, memoryBytes, queueing };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, memoryBytes, queueing };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };

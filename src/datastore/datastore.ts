@@ -60,6 +60,8 @@ export interface Datastore {
   removeImage(id: string): Promise<void>;
   saveLabel(id: string, tag: string, ext: string, file: string, info: Info): Promise<void>;
   removeLabel(id: string, tag: string): Promise<void>;
+  /** Keeps beside a label how it came about (JSON; null: nothing is known any more); absent where a store has no place for it. */
+  saveProvenance?(id: string, tag: string, document: unknown): Promise<void>;
   /** Shallow merge. */
   updateImageInfo(id: string, info: Info): Promise<void>;
   /** The same for what may be lost when the process is killed within a second: seen at once, written to the disk soon. */

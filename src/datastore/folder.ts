@@ -11,6 +11,7 @@ import { FolderIndex, type FolderIndexOptions } from "./folder-index.js";
 import { documentPieces, dropLabel, type FileEntry, freshEntry, freshImage, type ImageEntry, type Index, setLabel, toDocument } from "./index-file.js";
 import { silentLog } from "./log.js";
 import { moveInto } from "./move.js";
+import { provenancePath, writeProvenance } from "./provenance.js";
 import { checkExtension, checkId, checkTag, finalTag, imageExtensions, isOneOf, labelExtensions } from "./names.js";
 
 export class FolderDatastore implements Datastore {
@@ -108,7 +109,10 @@ export class FolderDatastore implements Datastore {
   removeImage(id: string): Promise<void> {
     return this.#index.change(async (index) => {
       const entry = entryOf(index, id);
-      for (const [tag, label] of entry.labels) await rm(this.#labelPath(id, tag, label.ext), { force: true });
+      for (const [tag, label] of entry.labels) {
+        await rm(this.#labelPath(id, tag, label.ext), { force: true });
+        await rm(provenancePath(join(this.#index.folder, "labels", tag), id), { force: true });
+      }
       await this.#removeOthers(imageExtensions, entry.image.ext, null, (ext) => this.#imagePath(id, ext));
       index.objects.delete(id);
     });
@@ -130,11 +134,20 @@ export class FolderDatastore implements Datastore {
     });
   }
 
+  async saveProvenance(id: string, tag: string, document: unknown): Promise<void> {
+    checkId(id);
+    checkTag(tag);
+    const folder = join(this.#index.folder, "labels", tag);
+    if (document === null) await rm(provenancePath(folder, id), { force: true });
+    else await writeProvenance(folder, id, document);
+  }
+
   removeLabel(id: string, tag: string): Promise<void> {
     return this.#index.change(async (index) => {
       const label = index.objects.get(id)?.labels.get(tag);
       if (!label) throw unknownLabel(id, tag);
       await this.#removeOthers(labelExtensions, label.ext, null, (ext) => this.#labelPath(id, tag, ext));
+      await rm(provenancePath(join(this.#index.folder, "labels", tag), id), { force: true });
       dropLabel(index.objects.get(id)!, tag);
     });
   }

@@ -17,6 +17,7 @@ interface Flags {
   authRealm?: string;
   allowOrigin?: string[];
   state?: string;
+  stateLimit?: string;
   ohif?: string;
   redis?: string;
   memory?: string;
@@ -35,6 +36,7 @@ export function startServerCommand(program: Command): void {
     .option("-c, --conf <key value...>", "a setting of the app; may be given several times")
     .option("-v, --verbose <level>", "what is logged on standard error: DEBUG, INFO, WARNING or ERROR (default: INFO)")
     .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet)")
+    .option("--state-limit <size>", "disk space for journals and kept masks; submitted work is cleaned first (default: 20GB)")
     .option("--ohif <folder>", "a build of the OHIF viewer (public URL /ohif/), served under /ohif/")
     .option("--auth", "ask for a login: tokens of `limnet token add`, and the identity provider of --auth-realm")
     .option("--tokens <file>", "file of the tokens (default: where `limnet token` keeps them)")

@@ -22,14 +22,15 @@ export class HistoryLab {
     this.engine = engine;
   }
 
-  static async open(): Promise<HistoryLab> {
+  /** `stateLimit`: bytes that journals and kept masks may take. */
+  static async open({ stateLimit }: { stateLimit?: number } = {}): Promise<HistoryLab> {
     const folder = await mkdtemp(join(tmpdir(), "limnet-history-"));
     await encodeMask(new Uint8Array(336), shape, geometry, ".nii.gz", join(folder, "scan.nii.gz"));
     const datastore = new FolderDatastore(folder);
     await datastore.start();
     const engine = new FakeEngine(shape);
     const config = loadConfig({ app: folder, studies: folder, port: 0 }, {});
-    const app = new LimnetApp({ name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: config.state, modelDigest: "model-1" });
+    const app = new LimnetApp({ name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: config.state, modelDigest: "model-1", stateLimit });
     await app.start();
     const server = createServer({ app, datastore, config, logger: silentLog });
     const { url } = await server.listen();

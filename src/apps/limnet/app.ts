@@ -9,9 +9,11 @@ import type { RunOptions } from "../../jobs/jobs.js";
 import type { App, InferTask, Objects, Strategy } from "../app.js";
 import { scoringMethods } from "../scoring/methods.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
+import { type Log, silentLog } from "../../datastore/log.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
+import { DiskKeeper } from "./keeper.js";
 import { KeyedLock } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
 import { LimnetObjects } from "./objects.js";
@@ -29,6 +31,9 @@ export interface LimnetAppOptions {
   readonly engine?: Engine;
   /** Folder of the journals; made when missing. */
   readonly stateDir: string;
+  /** Bytes that journals and kept masks may take (keeper.ts); default: no limit. */
+  readonly stateLimit?: number;
+  readonly log?: Log;
   /** Default: one in this process, in front of the engine. Closed with the app. */
   readonly queue?: SegmentQueue;
   /** Digest of the networks of the engine, where it is known: results of others are computed again. */
@@ -61,6 +66,7 @@ export class LimnetApp implements App {
   readonly scoring = scoringMethods();
   readonly #options: LimnetAppOptions;
   readonly queue: SegmentQueue;
+  readonly #keeper: DiskKeeper;
 
   constructor(options: LimnetAppOptions) {
     const { name, description, version, labels, engine, stateDir, modelDigest, memoryBytes } = options;
@@ -71,10 +77,13 @@ export class LimnetApp implements App {
     this.version = version;
     this.labels = labels;
     this.codes = options.codes ?? {};
+    const journals = new Journals(stateDir);
+    const lock = new KeyedLock();
+    this.#keeper = new DiskKeeper({ journals, lock, stateDir, limitBytes: options.stateLimit ?? Infinity, log: options.log ?? silentLog });
     const context: TaskContext = {
       workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
-      journals: new Journals(stateDir), labels, lock: new KeyedLock(), desk: new Desk(), modelFiles: options.modelFiles ?? [],
+      journals, labels, lock, keeper: this.#keeper, desk: new Desk(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
@@ -85,11 +94,13 @@ export class LimnetApp implements App {
 
   async start(): Promise<void> {
     await mkdir(this.#options.stateDir, { recursive: true, mode: 0o700 });
+    void this.#keeper.sweep();
     await this.#options.engine?.start();
   }
 
   async close(): Promise<void> {
     await this.queue.close();
+    await this.#keeper.close();
     await this.#options.engine?.close();
   }
 }

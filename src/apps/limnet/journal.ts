@@ -198,9 +198,11 @@ function firstNumber(bytes: Buffer): number {
 function readHistory(text: string): { history: History; damaged: number } {
   let history = emptyHistory;
   let damaged = 0;
+  let n = 0;
   for (const line of text.split("\n")) {
     if (line === "") continue;
     const read = parseLine(line);
+    n = Math.max(n, read?.n ?? 0);
     try {
       if (read === null) damaged++;
       else if ("snapshot" in read) history = fromSnapshot(read, extendHistory);
@@ -209,5 +211,5 @@ function readHistory(text: string): { history: History; damaged: number } {
       damaged++;
     }
   }
-  return { history, damaged };
+  return { history: { ...history, n }, damaged };
 }

@@ -1,6 +1,6 @@
 /** The objects of all users, beside the models: their history, undo and redo, locked and chosen slices, who works on them. */
 import { readHeader } from "../../imaging/read.js";
-import type { InferResult, ObjectEvent, ObjectOptions, ObjectRef, Objects } from "../app.js";
+import type { InferResult, ObjectEvent, ObjectOptions, ObjectRef, Objects, Submission } from "../app.js";
 import { LimnetError } from "../../errors.js";
 import { answerOf } from "./answer.js";
 import { objectName } from "./journals.js";
@@ -11,6 +11,7 @@ import { journalJson, roundsJson } from "./report.js";
 import type { Action } from "./rounds/history.js";
 import { clickedStep, nextOfChoice, nextOfLock } from "./rounds/next.js";
 import { heldAfter } from "./rounds/program.js";
+import { submit } from "./submission.js";
 import type { TaskContext } from "./task.js";
 import { stateEvent, tellState } from "./tell.js";
 
@@ -66,6 +67,10 @@ export class LimnetObjects implements Objects {
 
   async cancel(ref: ObjectRef): Promise<Record<string, unknown>> {
     return { stopped: await this.#context.desk.cancel(objectName(identityOf(ref))) };
+  }
+
+  submit(submission: Submission, keep: (document: unknown) => Promise<void>): Promise<void> {
+    return submit(this.#context, submission, keep);
   }
 
   #read<T>(ref: ObjectRef, work: (journal: ReturnType<TaskContext["journals"]["of"]>) => Promise<T>): Promise<T> {

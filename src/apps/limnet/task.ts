@@ -7,6 +7,7 @@ import type { InferOptions, InferRequest, InferResult, InferTask, Params } from 
 import { answerOf } from "./answer.js";
 import type { Desk } from "./desk.js";
 import { objectName, type Journals } from "./journals.js";
+import type { DiskKeeper } from "./keeper.js";
 import type { KeyedLock } from "./lock.js";
 import { ObjectWork, type Watch, type Workshop } from "./object.js";
 import { type MaskRequest, parseAxis, parseMaskRequest, parseSlice } from "./params.js";
@@ -19,6 +20,7 @@ export interface TaskContext {
   /** Keys: objectName. */
   readonly lock: KeyedLock;
   readonly desk: Desk;
+  readonly keeper: DiskKeeper;
   /** Files of the networks, all models alike. */
   readonly modelFiles: readonly { readonly name: string; readonly path: string }[];
   readonly labels: readonly string[];
@@ -68,11 +70,15 @@ export class LimnetTask implements InferTask {
   async run(request: InferRequest, options: InferOptions): Promise<InferResult> {
     const wanted = parseMaskRequest(request.params, request.image.ext);
     const name = objectName({ digest: request.image.digest, user: request.user, label: wanted.label });
-    const { desk, lock } = this.#context;
+    const { desk, lock, keeper } = this.#context;
     const { foreground, background, slice, axis } = request.params;
     const wish = { kind: this.#name, wish: JSON.stringify([foreground, background, slice, axis]) };
-    return desk.sit(name, "infer", options.signal, (signal, watch) =>
-      lock.run(name, { signal, ...wish }, (giveWay) => this.#answer(request, wanted, { ...options, signal, watch, giveWay })));
+    try {
+      return await desk.sit(name, "infer", options.signal, (signal, watch) =>
+        lock.run(name, { signal, ...wish }, (giveWay) => this.#answer(request, wanted, { ...options, signal, watch, giveWay })));
+    } finally {
+      void keeper.touched(name);
+    }
   }
 
   async #answer(

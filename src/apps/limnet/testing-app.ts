@@ -37,15 +37,16 @@ export class TestBench {
   readonly engine = new FakeEngine(testShape);
   readonly app: LimnetApp;
 
-  private constructor(readonly folder: string, readonly image: ImageSource) {
+  private constructor(readonly folder: string, readonly image: ImageSource, readonly stateDir: string) {
     this.app = this.reopen();
   }
 
-  static async make(): Promise<TestBench> {
+  /** `stateDir`: default a folder of its own. */
+  static async make(stateDir?: string): Promise<TestBench> {
     const folder = await mkdtemp(path.join(tmpdir(), "limnet-app-"));
     const file = path.join(folder, "scan.nii.gz");
     await encodeMask(new Uint8Array(6 * 7 * 8), testShape, testGeometry, ".nii.gz", file);
-    const bench = new TestBench(folder, { id: "scan", path: file, ext: ".nii.gz", digest: "d1" });
+    const bench = new TestBench(folder, { id: "scan", path: file, ext: ".nii.gz", digest: "d1" }, stateDir ?? path.join(folder, "state"));
     await bench.app.start();
     return bench;
   }
@@ -59,7 +60,7 @@ export class TestBench {
   reopen(options: { modelDigest?: string } = {}): LimnetApp {
     const { engine } = this;
     return new LimnetApp({
-      name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: path.join(this.folder, "state"), ...options,
+      name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: this.stateDir, ...options,
     });
   }
 

@@ -1,8 +1,9 @@
 /** Stand-ins for tests: networks made of small functions, an engine without networks. */
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { readFile } from "node:fs/promises";
+import { gunzipSync } from "node:zlib";
 import type { Engine, Progress, RoundResult, SegmentJob, SegmentResult, SliceChange } from "../../engine/protocol.js";
+import { writeState } from "../../engine/state.js";
 import { LimnetError } from "../../errors.js";
 import type { Shape } from "../../imaging/geometry.js";
 import { pixelToVoxel, readSlice, writeSlice } from "../../imaging/slices.js";
@@ -74,7 +75,7 @@ export class FakeEngine implements Engine {
       for (const slice of job.held ?? []) writeSlice(state, shape, job.axis, slice, readSlice(before, shape, job.axis, slice));
       const change: SliceChange | undefined = job.changes ? { box: null, bits: "" } : undefined;
       options.onProgress?.({ stage: "propagate", round: n, slice: round.slice, done: 1, total: shape[job.axis], change });
-      await writeFile(job.outputs[n], gzipSync(state));
+      await writeState(job.outputs[n], state);
       const failure = this.failures.shift();
       if (failure) throw failure;
       rounds.push({

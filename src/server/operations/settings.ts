@@ -11,7 +11,7 @@ export function parseBytes(text: string): number | null {
 const size = z.string().transform((text, context) => {
   const bytes = parseBytes(text);
   if (bytes !== null && bytes > 0) return bytes;
-  context.addIssue({ code: "custom", message: `must be an amount of memory such as 4GB, not ${JSON.stringify(text.slice(0, 40))}` });
+  context.addIssue({ code: "custom", message: `must be an amount such as 4GB, not ${JSON.stringify(text.slice(0, 40))}` });
   return z.NEVER;
 });
 
@@ -20,6 +20,8 @@ export const operationsShape = {
   redis: z.string().regex(/^rediss?:\/\/\S+$/, "must look like redis://host:6379").optional(),
   /** Bytes that server and engine may use together; default from the machine (operations/memory.ts). */
   memory: z.union([z.number().int().positive(), size]).optional(),
+  /** Bytes that journals and kept masks may take on the disk. */
+  stateLimit: z.union([z.number().int().positive(), size]).default(20 * 1024 ** 3),
   /** Seconds that running requests get when the server is told to stop. */
   stopSeconds: z.coerce.number().min(0).max(3600).default(10),
 };
@@ -27,5 +29,6 @@ export const operationsShape = {
 export const operationsEnvironment: Record<keyof typeof operationsShape, readonly string[]> = {
   redis: ["LIMNET_REDIS"],
   memory: ["LIMNET_MEMORY"],
+  stateLimit: ["LIMNET_STATE_LIMIT"],
   stopSeconds: ["LIMNET_STOP_SECONDS"],
 };

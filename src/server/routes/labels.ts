@@ -10,6 +10,7 @@ import { signature } from "../auth/roles.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
+import { keepProvenance } from "../provenance.js";
 import { readForm } from "../uploads.js";
 import { info, json, labelId, nothing, nullReply } from "./replies.js";
 import { filePart, fileReply, jsonPart } from "./schemas.js";
@@ -38,7 +39,8 @@ function saveLabel(): Endpoint {
     querySchema: z.object({ image: z.string(), tag: z.string().default(finalTag) }),
     body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
     reply: json(labelId), fails: [400, 404, 413], links: labelLinks,
-    async handle({ query, req, res, scratch, user, context: { datastore, config } }) {
+    async handle({ query, req, res, scratch, user, context }) {
+      const { datastore, config } = context;
       const labelTag = query.tag || finalTag;
       checkTag(labelTag);
       if (!(await datastore.image(query.image))) throw unknownImage(query.image);
@@ -46,17 +48,21 @@ function saveLabel(): Endpoint {
       const upload = form.file("label");
       if (!upload) throw ValidationError.missing("label");
       const info = await form.object("params");
+      const save = async (ext: string, file: string) => {
+        await datastore.saveLabel(query.image, labelTag, ext, file, { ...info, ...signature(user) });
+        const client = typeof info.client_id === "string" ? info.client_id.slice(0, 200) : "";
+        await keepProvenance(context, { id: query.image, tag: labelTag, user: user.id || client });
+        return { image: query.image, label: query.image };
+      };
       if (upload.ext.toLowerCase() === ".bin") {
         const volume = join(await scratch.folder(), "label.nii.gz");
         await convertRawLabel(upload.path, await datastore.imageHeader(query.image), volume);
-        await datastore.saveLabel(query.image, labelTag, ".nii.gz", volume, info);
-        return { image: query.image, label: query.image };
+        return save(".nii.gz", volume);
       }
       checkExtension(upload.ext, labelExtensions);
       // Overlapping segments of Slicer lie in a fourth axis, which is more than a volume has: kept as they are.
       if (upload.ext.toLowerCase() !== ".seg.nrrd") await readHeader(upload.path, config);
-      await datastore.saveLabel(query.image, labelTag, upload.ext, upload.path, { ...info, ...signature(user) });
-      return { image: query.image, label: query.image };
+      return save(upload.ext, upload.path);
     },
   });
 }
