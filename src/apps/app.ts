@@ -1,8 +1,17 @@
 /** What an app is: the interface that the server's routes speak to. */
 import type { Datastore, Info } from "../datastore/datastore.js";
 import type { TaskDesk } from "./background.js";
+import type { ReadLimits } from "../imaging/volume.js";
 import type { CodeTable } from "../dicom/seg/codes.js";
 import type { JobQueue, Urgency } from "../jobs/jobs.js";
+
+/** What an app takes at most; what is not given has the default of the app. */
+export interface AppLimits extends ReadLimits {
+  /** Clicks of one object. */
+  readonly maxClicks?: number;
+  /** Characters of the name of an object. */
+  readonly maxLabelLength?: number;
+}
 
 /** `params` of the request after JSON parsing: free-form, as MONAI Label clients send it. */
 export type Params = Record<string, unknown>;

@@ -10,7 +10,7 @@ import { EngineProcess } from "../engine/client.js";
 import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
 import type { LocalQueueOptions } from "../jobs/local.js";
-import type { App } from "./app.js";
+import type { App, AppLimits } from "./app.js";
 import { LimnetApp } from "./limnet/app.js";
 import type { SegmentQueue } from "./limnet/object.js";
 import { kinds } from "./limnet/task.js";
@@ -51,6 +51,7 @@ export interface LoadOptions {
   /** Bytes that journals and kept masks may take; default: no limit. */
   readonly stateLimit?: number;
   readonly logger: Log;
+  readonly limits?: AppLimits;
   /** Default: an engine process of its own. */
   readonly engine?: Engine;
   /** Of a queue in this process. */
@@ -62,11 +63,11 @@ export interface LoadOptions {
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
-export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
+export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, memoryBytes, queueing };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, memoryBytes, queueing, limits };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };

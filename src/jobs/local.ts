@@ -143,7 +143,7 @@ export function cancelled(): LimnetError {
 }
 
 export function busy(waiting: number): LimnetError {
-  return new LimnetError("busy", `The server is busy: ${waiting} requests are waiting. Try again in a moment.`);
+  return new LimnetError("busy", `The server is busy: ${waiting} requests are waiting (LIMNET_MAX_WAITING). Try again in a moment.`);
 }
 
 export function closing(): LimnetError {

@@ -46,7 +46,7 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     const queueing = { maxWaiting: config.maxWaiting, observer: metrics.queue };
     const { redis, memory: memoryBytes = await usualMemory() } = config;
     const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log, metrics.queue);
-    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, queue, queueing, memoryBytes });
+    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, queue, queueing, memoryBytes });
     stops.push(() => app.close());
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);

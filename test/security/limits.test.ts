@@ -1,13 +1,21 @@
 /** Every limit of src/server/limits.ts: what lies below is served, what goes beyond gets the documented answer. */
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
-import type { ConfigInput } from "../../src/server/config.js";
+import type { AppLimits } from "../../src/apps/app.js";
+import { LimnetApp } from "../../src/apps/limnet/app.js";
+import type { LoadOptions } from "../../src/apps/load.js";
+import { FakeEngine } from "../../src/apps/limnet/testing.js";
+import { silentLog } from "../../src/datastore/log.js";
+import { type ConfigInput, loadConfig } from "../../src/server/config.js";
+import { startServer } from "../../src/server/start.js";
 import { niftiHeader } from "../fixtures/imaging/make.js";
-import { type Lab, openLab, rawExchange, writeVolume } from "../protocol/harness.js";
+import { type Lab, openLab, rawExchange, shape, writeVolume } from "../protocol/harness.js";
 
+const root = fileURLToPath(new URL("../..", import.meta.url));
 let lab: Lab;
 const sockets: Socket[] = [];
 afterEach(async () => {
@@ -92,6 +100,58 @@ describe("volumes", () => {
     await put(gzipSync(Buffer.concat([niftiHeader(), Buffer.alloc(24)]))).expect(200);
     await put(gzipSync(Buffer.concat([niftiHeader({ code: 64 }), Buffer.alloc(192)]))).expect(422);
     expect((await put(gzipSync(Buffer.concat([niftiHeader({ offset: 1e9 }), Buffer.alloc(24)]))).expect(422)).body.detail).toMatch(/when unpacked/);
+  });
+});
+
+describe("the app", () => {
+  /** The app itself behind the server; only its engine is played, and waits for `go`. */
+  async function openApp(limits: AppLimits & { maxWaiting?: number }, go: Promise<void> = Promise.resolve()) {
+    await open({});
+    const engine = new FakeEngine(shape);
+    engine.before = () => go;
+    const app = new LimnetApp({ name: "t", description: "", version: "0", labels: [], engine, stateDir: join(lab.folder, ".objects"), limits, queueing: limits });
+    await app.start();
+    lab.behave.run = (request, options) => app.models.get("limnet")!.run(request, options);
+    return app;
+  }
+  const clicks = (count: number, label = "a") => JSON.stringify({ label, foreground: Array.from({ length: count }, (_, n) => [n % 4, n >> 2, 0]) });
+
+  it("takes LIMNET_MAX_CLICKS clicks of an object, and names of LIMNET_MAX_LABEL_LENGTH characters; more are a 422", async () => {
+    const app = await openApp({ maxClicks: 3, maxLabelLength: 5 });
+    await params(clicks(3, "kidné")).expect(200);
+    expect((await params(clicks(4)).expect(422)).body.detail).toMatch(/LIMNET_MAX_CLICKS/);
+    expect((await params(clicks(1, "kidney")).expect(422)).body.detail).toMatch(/LIMNET_MAX_LABEL_LENGTH/);
+    await app.close();
+  });
+
+  it("refuses volumes of the folder that are larger than LIMNET_MAX_VOXELS", async () => {
+    const app = await openApp({ maxVoxels: 23 });
+    expect((await params(clicks(1)).expect(422)).body.detail).toMatch(/more than the 23/);
+    await app.close();
+  });
+
+  it("lets LIMNET_MAX_WAITING requests wait; the next is a 503 with Retry-After", async () => {
+    let release = () => {};
+    const app = await openApp({ maxWaiting: 1 }, new Promise((resolve) => { release = resolve; }));
+    const running = ["a", "b", "c"].map((label) => params(clicks(1, label)).then((reply) => reply));
+    const first = await Promise.race(running);
+    expect(first.status).toBe(503);
+    expect(Number(first.headers["retry-after"])).toBeGreaterThan(0);
+    expect(first.body.detail).toMatch(/LIMNET_MAX_WAITING/);
+    release();
+    expect((await Promise.all(running)).map(({ status }) => status).sort()).toEqual([200, 200, 503]);
+    await app.close();
+  });
+
+  it("is given the limits of the settings", async () => {
+    let given: Pick<LoadOptions, "limits" | "queueing"> | undefined;
+    await open({});
+    const settings = loadConfig({ app: join(root, "sample-apps", "radiology"), studies: lab.folder, state: join(lab.folder, ".other"), port: 0, maxClicks: 7, maxLabelLength: 8, maxVoxels: 9, maxWaiting: 10 }, {});
+    await expect(startServer(settings, silentLog, async (options) => {
+      given = options;
+      throw new Error("enough");
+    })).rejects.toThrow("enough");
+    expect(given).toMatchObject({ limits: { maxClicks: 7, maxLabelLength: 8, maxVoxels: 9 }, queueing: { maxWaiting: 10 } });
   });
 });
 

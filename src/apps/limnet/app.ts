@@ -6,7 +6,7 @@ import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentR
 import { LocalQueue, type LocalQueueOptions } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
 import type { RunOptions } from "../../jobs/jobs.js";
-import type { App, InferTask, Objects, Strategy } from "../app.js";
+import type { App, AppLimits, InferTask, Objects, Strategy } from "../app.js";
 import { scoringMethods } from "../scoring/methods.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
 import { type Log, silentLog } from "../../datastore/log.js";
@@ -48,6 +48,7 @@ export interface LimnetAppOptions {
   readonly fusion?: FusionKind;
   /** Default "permanent". */
   readonly memory?: LimnetSettings["memory"];
+  readonly limits?: AppLimits;
   /** Makes the order of strategy random a fixed shuffle. */
   readonly seed?: string;
   /** Names of the models to publish; default all. */
@@ -84,7 +85,7 @@ export class LimnetApp implements App {
       workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
       journals, labels, lock, keeper: this.#keeper, desk: new Desk(), modelFiles: options.modelFiles ?? [],
-      fusion: options.fusion ?? "network", memory: options.memory ?? "permanent",
+      fusion: options.fusion ?? "network", memory: options.memory ?? "permanent", limits: options.limits ?? {},
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
     this.models = new Map(published.map((kind) => [kind.name, new LimnetTask(kind, context)]));

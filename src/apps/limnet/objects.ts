@@ -15,7 +15,7 @@ import { submit } from "./submission.js";
 import type { TaskContext } from "./task.js";
 import { stateEvent, tellState } from "./tell.js";
 
-const identityOf = ({ image, user, label }: ObjectRef): ObjectIdentity => ({ image: image.id, digest: image.digest, user, label: parseLabel(label) });
+const identityOf = ({ image, user, label }: ObjectRef): ObjectIdentity => ({ image: image.id, digest: image.digest, user, label: parseLabel(label, Infinity) });
 
 export class LimnetObjects implements Objects {
   readonly #context: TaskContext;
@@ -25,7 +25,7 @@ export class LimnetObjects implements Objects {
   }
 
   async rounds(ref: ObjectRef): Promise<Record<string, unknown>> {
-    return roundsJson(ref.image.id, parseLabel(ref.label), await this.#read(ref, (journal) => journal.load()));
+    return roundsJson(ref.image.id, identityOf(ref).label, await this.#read(ref, (journal) => journal.load()));
   }
 
   async journal(ref: ObjectRef): Promise<Record<string, unknown>> {
@@ -81,13 +81,13 @@ export class LimnetObjects implements Objects {
     ref: ObjectRef, action: Action, { signal, tempDir, params }: ObjectOptions,
     act: (work: ObjectWork, grid: Awaited<ReturnType<typeof readHeader>>) => Promise<ObjectState>,
   ): Promise<InferResult> {
-    const { desk, lock, journals, workshop } = this.#context;
+    const { desk, lock, journals, workshop, limits } = this.#context;
     const identity = identityOf(ref);
-    const wanted = parseMaskRequest({ ...params, label: ref.label }, ref.image.ext);
+    const wanted = parseMaskRequest({ ...params, label: ref.label }, ref.image.ext, limits.maxLabelLength);
     const name = objectName(identity);
     return desk.sit(name, action, signal, (stop, watch) => lock.run(name, { signal: stop }, async () => {
       const start = performance.now();
-      const grid = await readHeader(ref.image.path);
+      const grid = await readHeader(ref.image.path, limits);
       const work = await ObjectWork.open(workshop, journals.of(identity), { image: ref.image, user: ref.user, signal: stop, watch });
       const state = await act(work, grid);
       tellState(desk, identity, action, state);

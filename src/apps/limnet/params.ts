@@ -19,8 +19,8 @@ export interface MaskRequest {
   readonly window: readonly [number, number] | null;
 }
 
-/** Longest name of an object, in characters. */
-const maxLabel = 256;
+/** Longest name of an object, in characters, unless another is given. */
+const usualMaxLabel = 256;
 const numpyNames = /^(bool_?|u?int(8|16|32|64)?|float(16|32|64)?|double|single|u?byte|u?short|u?long)$/;
 const byAnatomy: Record<string, RegExp> = { axial: /[SI]/, coronal: /[AP]/, sagittal: /[LR]/ };
 
@@ -28,9 +28,9 @@ const byAnatomy: Record<string, RegExp> = { axial: /[SI]/, coronal: /[AP]/, sagi
  * Everything but clicks and axis. `imageExtension`: that of the input image, the default of the result.
  * Throws LimnetError bad_params, bad_label_name, unsupported_output.
  */
-export function parseMaskRequest(params: Params, imageExtension: string): MaskRequest {
+export function parseMaskRequest(params: Params, imageExtension: string, maxLabel?: number): MaskRequest {
   return {
-    label: parseLabel(params.label),
+    label: parseLabel(params.label, maxLabel),
     extension: parseExtension(params.result_extension, imageExtension),
     dtype: parseDtype(params.result_dtype),
     compress: flag(params, "result_compress", false),
@@ -40,10 +40,10 @@ export function parseMaskRequest(params: Params, imageExtension: string): MaskRe
 }
 
 /** Name of the object that is clicked; two names are two objects, each with its own rounds. */
-export function parseLabel(value: unknown): string {
+export function parseLabel(value: unknown, maxLabel = usualMaxLabel): string {
   if (value === undefined || value === null || value === "") return "object";
   if (typeof value !== "string") throw new LimnetError("bad_label_name", `"label" must be the name of the object, a text, not ${show(value)}.`);
-  if ([...value].length > maxLabel) throw new LimnetError("bad_label_name", `The label name has ${[...value].length} characters; ${maxLabel} are allowed.`);
+  if ([...value].length > maxLabel) throw new LimnetError("bad_label_name", `The label name has ${[...value].length} characters; ${maxLabel} are allowed (LIMNET_MAX_LABEL_LENGTH).`);
   if (/[\p{C}\p{Zl}\p{Zp}]/u.test(value)) throw new LimnetError("bad_label_name", "The label name holds characters that cannot be printed. Use letters, digits, spaces and punctuation.");
   return value;
 }

@@ -3,7 +3,7 @@ import type { FusionKind, LimnetSettings } from "../../engine/protocol.js";
 import type { Axis, Shape } from "../../imaging/geometry.js";
 import { readHeader } from "../../imaging/read.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
-import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
+import type { AppLimits, InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { answerOf } from "./answer.js";
 import type { Desk } from "./desk.js";
 import { objectName, type Journals } from "./journals.js";
@@ -28,6 +28,7 @@ export interface TaskContext {
   readonly checkMemory?: (header: VolumeHeader) => void;
   readonly fusion: FusionKind;
   readonly memory: LimnetSettings["memory"];
+  readonly limits: AppLimits;
 }
 
 interface Kind {
@@ -68,7 +69,7 @@ export class LimnetTask implements InferTask {
 
   /** Requests that speak of the same object run one after the other, in the order in which they came. */
   async run(request: InferRequest, options: InferOptions): Promise<InferResult> {
-    const wanted = parseMaskRequest(request.params, request.image.ext);
+    const wanted = parseMaskRequest(request.params, request.image.ext, this.#context.limits.maxLabelLength);
     const name = objectName({ digest: request.image.digest, user: request.user, label: wanted.label });
     const { desk, lock, keeper } = this.#context;
     const { foreground, background, slice, axis } = request.params;
@@ -86,7 +87,7 @@ export class LimnetTask implements InferTask {
   ): Promise<InferResult> {
     const { workshop, journals, desk, fusion, memory } = this.#context;
     const start = performance.now();
-    const grid = await readHeader(image.path);
+    const grid = await readHeader(image.path, this.#context.limits);
     this.#context.checkMemory?.(grid);
     const { shape, geometry } = grid;
     // Clients number the slices of a two-dimensional model along k.
@@ -104,7 +105,7 @@ export class LimnetTask implements InferTask {
 
   /** Two-dimensional: only the clicks of one slice, the one asked for or that of the newest click (foreground first). */
   #clicks(params: Params, axis: Axis, shape: Shape): ClickLists {
-    const lists = parseClicks(params.foreground, params.background, shape);
+    const lists = parseClicks(params.foreground, params.background, shape, this.#context.limits.maxClicks);
     if (this.dimension === 3) return lists;
     const newest = lists.positives.at(-1) ?? lists.negatives.at(-1);
     const slice = parseSlice(params.slice, shape[axis]) ?? newest?.[axis];

@@ -8,7 +8,7 @@ export interface Click {
   readonly positive: boolean;
 }
 
-/** Clicks of one object in one request, both signs together. */
+/** Clicks of one object in one request, both signs together, unless another number is given. */
 export const maxClicks = 1000;
 
 /** The two lists of a request, each in the order of clicking; how the two interleave is not known. */
@@ -23,12 +23,12 @@ const names = ["i", "j", "k"] as const;
  * Checks `foreground` and `background` of a request against the shape of the volume. A voxel that is twice in one list counts
  * once. Throws LimnetError bad_click: no list of triples, not whole, outside, in both lists, too many.
  */
-export function parseClicks(foreground: unknown, background: unknown, shape: Shape): ClickLists {
-  const positives = parseList("foreground", foreground, shape);
-  const negatives = parseList("background", background, shape);
+export function parseClicks(foreground: unknown, background: unknown, shape: Shape, most = maxClicks): ClickLists {
+  const positives = parseList("foreground", foreground, shape, most);
+  const negatives = parseList("background", background, shape, most);
   const total = positives.length + negatives.length;
-  if (total > maxClicks) {
-    throw new LimnetError("bad_click", `${total} clicks are more than the ${maxClicks} that an object may have. Start a new label, or remove clicks.`);
+  if (total > most) {
+    throw new LimnetError("bad_click", `${total} clicks are more than the ${most} that an object may have (LIMNET_MAX_CLICKS). Start a new label, or remove clicks.`);
   }
   const taken = new Set(positives.map(String));
   const both = negatives.find((voxel) => taken.has(String(voxel)));
@@ -38,13 +38,13 @@ export function parseClicks(foreground: unknown, background: unknown, shape: Sha
   return { positives, negatives };
 }
 
-function parseList(name: string, value: unknown, shape: Shape): Voxel[] {
+function parseList(name: string, value: unknown, shape: Shape, most: number): Voxel[] {
   if (value === undefined || value === null || value === "") return [];
   if (!Array.isArray(value)) {
     throw new LimnetError("bad_click", `"${name}" must be a list of voxel indices [i, j, k], not ${show(value)}.`);
   }
-  if (value.length > 10 * maxClicks) {
-    throw new LimnetError("bad_click", `"${name}" holds ${value.length} clicks; an object may have ${maxClicks}.`);
+  if (value.length > 10 * most) {
+    throw new LimnetError("bad_click", `"${name}" holds ${value.length} clicks; an object may have ${most} (LIMNET_MAX_CLICKS).`);
   }
   const seen = new Map<string, Voxel>();
   for (const item of value) {
