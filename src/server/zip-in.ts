@@ -31,8 +31,10 @@ export async function unpackZip(archive: string, folder: string, limits: UnpackL
   try {
     const paths: string[] = [];
     let left = limits.maxUploadBytes;
+    let entries = 0;
     for await (const entry of entriesOf(zip)) {
       signal.throwIfAborted();
+      if (++entries > 4 * limits.maxSeriesFiles) throw new LimnetError("too_large", `The archive holds more than ${entries - 1} entries (LIMNET_MAX_SERIES_FILES).`);
       if (entry.fileName.endsWith("/") || litter.test(entry.fileName)) continue;
       if (paths.length >= limits.maxSeriesFiles) throw new LimnetError("too_large", `The archive holds more than ${limits.maxSeriesFiles} files (LIMNET_MAX_SERIES_FILES).`);
       const path = join(folder, `${String(paths.length + 1).padStart(6, "0")}${splitUploadName(entry.fileName).ext}`);
