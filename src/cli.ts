@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { tokenCommand } from "./server/auth/command.js";
 import { startServerCommand } from "./server/command.js";
+import { doctorCommand } from "./server/doctor/command.js";
 import { workerCommand } from "./server/operations/worker-command.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -14,6 +15,7 @@ const program = new Command("limnet")
 
 startServerCommand(program);
 workerCommand(program);
+doctorCommand(program);
 tokenCommand(program);
 // Rooms that the server does not need are opened only when they are asked for.
 await optional("evaluate", async () => (await import("./evaluate/command.js")).evaluateCommand(program));

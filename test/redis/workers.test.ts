@@ -107,13 +107,13 @@ describe("a server with two workers", () => {
 
   it("gives the job of a worker that is killed in the middle to the other one: the client gets its answer", async () => {
     await allIdle();
-    const answer = infer("killed", [middle, middle - 6, middle + 6]);
+    const answer = infer("killed", [middle, middle - 6]);
     const victim = await busyWorker();
     process.kill(victim.pid, "SIGKILL");
     const { status } = await answer;
     expect(status).toBe(200);
     expect((await workers(1))[0].pid).not.toBe(victim.pid);
-  });
+  }, 240_000);
 
   it("stops a running job in the worker when the client hangs up", async () => {
     await allIdle();
@@ -139,7 +139,7 @@ describe("a server with two workers", () => {
     await redis.start();
     await workers(1);
     await until(async () => (await infer("refused", [middle])).status === 200, "clicks are answered again");
-  });
+  }, 240_000);
 
   it("has no voxels and no names in Redis", async () => {
     const other = await infer("a name", [middle]);

@@ -13,6 +13,8 @@ export class Pending {
   /** How often in a row it was on no list. */
   missed = 0;
   settled = false;
+  /** Why it was taken back while it was on its way to a list. */
+  withdrawn: Error | null = null;
   readonly #options: JobOptions;
   readonly #start = performance.now();
   #began = NaN;

@@ -152,6 +152,7 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
     pending.list = name;
     const queue = this.#queue(name);
     await queue.add(pending.data, orderOf(pending.id, pending.data.turn));
+    if (pending.withdrawn !== null && await this.#remove(pending)) return pending.fail(pending.withdrawn);
     if (!pending.began) pending.placed(await queue.getWaitingCount() - 1 + await queue.getActiveCount());
     await this.#link.publish(channels.work, pending.id);
   }
@@ -177,6 +178,7 @@ export class RedisQueue<Job, Result, Progress = unknown> implements JobQueue<Job
   async #withdraw(pending: Pending, why: Error, force = true): Promise<void> {
     try {
       if (!pending.began && await this.#remove(pending)) return pending.fail(why);
+      if (!pending.began) pending.withdrawn = why;
       if (!force) return;
       await this.#link.client.set(this.#link.key("cancelled", pending.id), "1", "PX", keepMs);
       await this.#link.publish(channels.cancel, pending.id);
