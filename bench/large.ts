@@ -1,4 +1,4 @@
-/** `node --import tsx bench/large.ts [--size 512x512x600] [--memory 3GB]`: the most memory that a large scan takes, server and engine together. */
+/** `node --import tsx bench/large.ts [--size 512x512x600] [--memory 3GB]`: the most memory that a large scan takes, server and engine together (the sum of their peaks). */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,19 +8,12 @@ import { startServerProcess } from "../src/demo/server-process.js";
 import { random } from "../src/evaluate/bootstrap.js";
 import type { Shape } from "../src/imaging/geometry.js";
 import { writeNifti } from "../src/imaging/nifti-write.js";
-import { memoryOf } from "./memory.js";
+import { memoryOf, peakMemory } from "./memory.js";
 
 const { values } = parseArgs({ options: { size: { type: "string", default: "512x512x600" }, memory: { type: "string" }, rounds: { type: "string", default: "2" } } });
 const shape = values.size.split("x").map(Number) as unknown as Shape;
 const [ni, nj, nk] = shape;
 const megabytes = (value: number) => `${Math.round(value)} MB`;
-
-/** The most that server and engine took together, seen ten times a second. */
-function watch(pid: number): { peak: () => number; stop: () => void } {
-  let peak = 0;
-  const timer = setInterval(() => void memoryOf(pid).then(({ total }) => { peak = Math.max(peak, total); }), 100);
-  return { peak: () => peak, stop: () => clearInterval(timer) };
-}
 
 /** CT numbers: air, tissue with noise, and a long organ through two thirds of the slices. */
 function voxels(): Int16Array {
@@ -45,7 +38,6 @@ try {
   await writeNifti({ voxels: voxels(), shape, geometry: { affine }, slope: 1, intercept: 0 }, join(folder, "large.nii.gz"), { gzip: true });
   const app = fileURLToPath(new URL("../sample-apps/radiology", import.meta.url));
   const server = await startServerProcess(["--app", app, "--studies", folder, "--port", "0", "--verbose", "ERROR", ...(values.memory ? ["--memory", values.memory] : [])]);
-  const watched = watch(server.pid);
   try {
     console.log(`${values.size} voxels; idle ${megabytes((await memoryOf(server.pid)).total)}`);
     const clicks: number[][] = [];
@@ -57,10 +49,9 @@ try {
       const answer = await fetch(`${server.url}/infer/limnet?image=large&output=image`, { method: "POST", body: form });
       const body = await answer.arrayBuffer();
       const text = answer.status === 200 ? megabytes(body.byteLength / 1e6) : Buffer.from(body).toString("utf8");
-      console.log(`round ${round + 1}: ${answer.status} (${text}) in ${((performance.now() - start) / 1000).toFixed(1)} s, peak so far ${megabytes(watched.peak())}, now ${megabytes((await memoryOf(server.pid)).total)}`);
+      console.log(`round ${round + 1}: ${answer.status} (${text}) in ${((performance.now() - start) / 1000).toFixed(1)} s, most so far ${megabytes((await peakMemory(server.pid)).total)}, now ${megabytes((await memoryOf(server.pid)).total)}`);
     }
   } finally {
-    watched.stop();
     await server.close();
   }
 } finally {
