@@ -38,6 +38,11 @@ export const catalogue = {
   preempted: 503,
   out_of_memory: 507,
   bad_model: 500,
+  archive_unreachable: 502,
+  archive_denied: 502,
+  archive_answer: 502,
+  archive_timeout: 504,
+  cache_full: 507,
 } as const;
 
 export type ErrorCode = keyof typeof catalogue;
