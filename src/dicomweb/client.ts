@@ -36,7 +36,7 @@ export class ArchiveClient {
     this.settings = http.settings;
     const { url, prefixes: { qido, wado, stow } } = http.settings;
     this.#client = new api.DICOMwebClient({
-      url, verbose: false,
+      url, verbose: false, singlepart: false,
       ...(qido && { qidoURLPrefix: qido }), ...(wado && { wadoURLPrefix: wado }), ...(stow && { stowURLPrefix: stow }),
     }) as unknown as Dicomweb;
   }

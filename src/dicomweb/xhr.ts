@@ -57,7 +57,7 @@ export class ArchiveXhr {
   async #exchange(body?: ArrayBuffer | Uint8Array): Promise<void> {
     this.onloadstart?.();
     const sent = body === undefined ? undefined : body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : Buffer.from(body);
-    const answer = await this.#http.send({ method: this.#method, url: this.#url, headers: this.#headers, body: sent, signal: this.#signal });
+    const answer = await this.#http.send({ method: this.#method, url: this.#url, headers: { Accept: "application/dicom+json", ...this.#headers }, body: sent, signal: this.#signal });
     const bytes = await readAll(answer, this.#http.settings.maxJsonBytes);
     this.#answerHeaders = answer.headers;
     if (this.responseType === "json") {
