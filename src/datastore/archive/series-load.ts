@@ -1,0 +1,193 @@
+/**
+ * One series on its way from the archive into the cache: metadata first (what goes where), then all instances in one answer, and one by
+ * one what that answer did not bring. Every slice can be used as soon as it is here.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import PQueue from "p-queue";
+import { SeriesAssembler } from "../../dicom/assembler.js";
+import { instanceFromJson } from "../../dicom/instance.js";
+import type { DicomJson } from "../../dicom/json.js";
+import { planSeries } from "../../dicom/plan.js";
+import type { ArrivedSlice, FrameDecoder, PlannedVolume } from "../../dicom/types.js";
+import type { ArchiveClient, SeriesPlace } from "../../dicomweb/client.js";
+import { badAnswer, isPassing } from "../../dicomweb/errors.js";
+import { type Attributes, tags, textOf } from "../../dicomweb/json.js";
+import { sopInstanceOf } from "../../dicomweb/part10.js";
+import { LimnetError } from "../../errors.js";
+import { fileDigest } from "../../imaging/digest.js";
+import { writeNifti } from "../../imaging/nifti-write.js";
+import type { Volume } from "../../imaging/volume.js";
+import type { Log } from "../log.js";
+import { type CachedSeries, SeriesCache } from "./series-cache.js";
+
+export interface LoadParts {
+  readonly client: ArchiveClient;
+  readonly cache: SeriesCache;
+  readonly decoder: FrameDecoder;
+  readonly log: Log;
+  readonly suv: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** A slice that has come, as a file of its own would hold it. */
+export interface LoadedSlice {
+  readonly k: number;
+  readonly volume: Volume;
+  /** Of the volume that it will be part of. */
+  readonly source: PlannedVolume;
+}
+
+/** Instances that are asked for one by one at the same time. */
+const lanes = 8;
+/** Asked for where there is no decoder here (JPEG Extended, 12 bits). */
+const explicitLittleEndian = "1.2.840.10008.1.2.1";
+
+/** Digest of all that the metadata say; the order in which instances come and the addresses of bulk data do not count. */
+export function contentOf(metadata: readonly Attributes[]): string {
+  const lines = metadata.map((instance) => JSON.stringify(instance, (key, value) => (key === "BulkDataURI" ? undefined : value)));
+  return createHash("sha256").update([...new Set(lines)].sort().join("\n")).digest("hex");
+}
+
+export class SeriesLoad {
+  /** Ends when the volume is in the cache. */
+  readonly done: Promise<CachedSeries>;
+  readonly content: string;
+  readonly #parts: LoadParts;
+  readonly #place: SeriesPlace;
+  readonly #plan: PlannedVolume;
+  /** Every instance that the archive says there is. */
+  readonly #wanted: ReadonlySet<string>;
+  readonly #assembler: SeriesAssembler;
+  readonly #single = new PQueue({ concurrency: lanes });
+  readonly #got = new Map<string, Promise<void>>();
+  readonly #arrived = new Map<string, ArrivedSlice>();
+
+  /** Begins at once. @throws LimnetError bad_volume where the metadata hold no volume */
+  constructor(parts: LoadParts, place: SeriesPlace, metadata: readonly Attributes[]) {
+    this.#parts = parts;
+    this.#place = place;
+    this.content = contentOf(metadata);
+    this.#plan = planSeries(metadata.map((instance) => instanceFromJson(instance as DicomJson)), { suv: parts.suv }).volumes[0];
+    this.#wanted = new Set(metadata.map((instance) => textOf(instance, tags.SOPInstanceUID)).filter((uid) => uid !== ""));
+    this.#assembler = new SeriesAssembler({ decoder: parts.decoder, suv: parts.suv, signal: parts.signal, onlyFirst: true });
+    this.done = this.#run();
+    this.done.catch(() => {});
+  }
+
+  get source(): PlannedVolume {
+    return this.#plan;
+  }
+
+  /** Slice k; asked for by itself where it has not come yet. Null where k is outside of the volume. */
+  async slice(k: number): Promise<LoadedSlice | null> {
+    const wanted = this.#plan.slices[k];
+    if (!wanted) return null;
+    const key = `${wanted.sopInstanceUid}/${wanted.frame}`;
+    if (!this.#arrived.has(key)) await this.#one(wanted.sopInstanceUid);
+    const arrived = this.#arrived.get(key);
+    return arrived ? { k, volume: arrived.volume, source: this.#plan } : null;
+  }
+
+  async #run(): Promise<CachedSeries> {
+    const { cache, log } = this.#parts;
+    const voxels = this.#plan.shape.reduce((product, size) => product * size, 1);
+    const loading = await cache.reserve(4 * voxels + 352);
+    try {
+      await this.#stream();
+      const missing = [...this.#wanted].filter((uid) => !this.#got.has(uid));
+      if (missing.length > 0) log.info("instances are asked for one by one", { missing: missing.length, of: this.#wanted.size });
+      const asked = await Promise.allSettled([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]);
+      this.#complain(asked);
+      const { volumes: [first] } = await this.#assembler.finish();
+      const { volume, ...rest } = first;
+      const path = SeriesCache.volumeIn(loading);
+      await writeNifti(volume, path, { gzip: false });
+      const source: PlannedVolume = { ...rest, shape: volume.shape, geometry: volume.geometry };
+      return await cache.commit(loading, this.#place.series, this.content, { digest: await fileDigest(path), source });
+    } catch (error) {
+      await cache.abandon(loading);
+      throw error;
+    } finally {
+      this.#single.clear();
+      this.#arrived.clear();
+    }
+  }
+
+  /** A volume with holes that nobody knows of would be worse than none. */
+  #complain(asked: readonly PromiseSettledResult<void>[]): void {
+    const failures = asked.filter((one) => one.status === "rejected");
+    if (failures.length === 0) return;
+    const { reason } = failures[0] as PromiseRejectedResult;
+    if (!isPassing(reason)) throw reason;
+    throw new LimnetError(reason.code, `${failures.length} of the ${this.#wanted.size} images that the archive lists for this series do not come, also when asked for one by one. ${reason.message}`, { cause: reason });
+  }
+
+  /** The whole series in one answer. What goes wrong here is made good one by one, unless nothing came at all for a reason that stays. */
+  async #stream(): Promise<void> {
+    const { client, signal, log } = this.#parts;
+    try {
+      for await (const file of client.retrieveSeries(this.#place, signal)) {
+        const uid = sopInstanceOf(file);
+        // Twice the same, or something that came in between: one is enough.
+        if (uid !== null && this.#got.has(uid)) continue;
+        await this.#take(uid, file);
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!isPassing(error)) throw error;
+      log.warn("the series did not come in one answer", { error: (error as Error).message, came: this.#got.size, of: this.#wanted.size });
+    }
+  }
+
+  async #take(uid: string | null, file: Buffer): Promise<void> {
+    const taken = this.#add(file);
+    if (uid === null) return taken;
+    this.#got.set(uid, taken);
+    try {
+      await taken;
+    } catch (error) {
+      this.#got.delete(uid);
+      if (!isTranscodable(error)) throw error;
+      await this.#one(uid, explicitLittleEndian);
+    }
+  }
+
+  /** One instance by itself, tried twice. */
+  #one(uid: string, syntax?: string): Promise<void> {
+    const known = this.#got.get(uid);
+    if (known) return known;
+    const asked = this.#single.add(() => this.#fetch(uid, syntax)) as Promise<void>;
+    this.#got.set(uid, asked);
+    asked.catch(() => this.#got.delete(uid));
+    return asked;
+  }
+
+  async #fetch(uid: string, syntax = "*"): Promise<void> {
+    const { client, signal } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const file = await client.retrieveInstance(this.#place, uid, { syntax, signal });
+        if ((sopInstanceOf(file) ?? uid) !== uid) throw badAnswer("sent another instance than the one that was asked for");
+        return await this.#add(file);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (syntax === "*" && isTranscodable(error)) syntax = explicitLittleEndian;
+        else if (attempt >= 2 || !isPassing(error)) throw error;
+      }
+    }
+  }
+
+  async #add(file: Buffer): Promise<void> {
+    for (const slice of await this.#assembler.add(file)) this.#arrived.set(`${slice.source.sopInstanceUid}/${slice.source.frame}`, slice);
+  }
+}
+
+function isTranscodable(error: unknown): boolean {
+  return error instanceof LimnetError && (error.code as string) === "unsupported_transfer_syntax";
+}
+
+/** Path for the file of a slice. */
+export function slicePath(folder: string, k: number): string {
+  return join(folder, `slice-${k}.nii`);
+}
