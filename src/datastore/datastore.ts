@@ -1,3 +1,5 @@
+import type { PlannedVolume } from "../dicom/types.js";
+import type { Geometry, Shape } from "../imaging/geometry.js";
 import type { VolumeHeader } from "../imaging/volume.js";
 
 export type Info = Record<string, unknown>;
@@ -29,6 +31,17 @@ export interface ImageFile {
   readonly info: Info;
 }
 
+/** One slice of an image whose other slices are still on their way. */
+export interface PartialImage {
+  readonly id: string;
+  /** A volume that holds slice k alone (nk = 1). */
+  readonly path: string;
+  readonly ext: string;
+  readonly digest: string;
+  /** Which slice it is, and the grid of the image that it belongs to. */
+  readonly slice: { readonly k: number; readonly shape: Shape; readonly geometry: Geometry };
+}
+
 /** What the index knows about an image, not copied: to be looked at and not kept or changed. */
 export interface ImageGlance {
   readonly image: { readonly ext: string; readonly info: Readonly<Info> };
@@ -49,7 +62,17 @@ export interface Datastore {
   listUnlabeled(): Promise<string[]>;
   /** Shows every image, in the order of ids and in one go, to `pick`; what it returns is collected, undefined left out. */
   select<T>(pick: (id: string, glance: ImageGlance) => T | undefined): Promise<T[]>;
-  /** Null where the id is not known. */
+  /** As `select`, for choosing one: a large store may leave out what it does not know yet. Default: `select`. */
+  selectSome?<T>(pick: (id: string, glance: ImageGlance) => T | undefined): Promise<T[]>;
+  /** As `image`, without waiting for voxels: `path` is "" where they would have to be fetched first. */
+  peek(id: string): Promise<ImageFile | null>;
+  /** Begins to fetch an image that is likely to be asked for soon. */
+  prefetch?(id: string): Promise<void>;
+  /** Slice k of an image that is not wholly here, as a file in `folder`; null where the whole is here, or there is no such slice. */
+  partial?(id: string, k: number, folder: string): Promise<PartialImage | null>;
+  /** Where a DICOM image came from; null for any other. */
+  source?(id: string): Promise<PlannedVolume | null>;
+  /** Null where the id is not known. Waits until its file is here. */
   image(id: string): Promise<ImageFile | null>;
   label(id: string, tag: string): Promise<ImageFile | null>;
   /** Hex sha256 of the image file, cached by size and modification time. */
@@ -58,7 +81,8 @@ export interface Datastore {
   /** Takes over a finished temporary file (moved, not copied, where the file system allows). */
   addImage(id: string, ext: string, file: string, info: Info): Promise<void>;
   removeImage(id: string): Promise<void>;
-  saveLabel(id: string, tag: string, ext: string, file: string, info: Info): Promise<void>;
+  /** What it returns travels to the client beside the ids: how far the label has got, where it goes further than this disk. */
+  saveLabel(id: string, tag: string, ext: string, file: string, info: Info): Promise<Info | void>;
   removeLabel(id: string, tag: string): Promise<void>;
   /** Keeps beside a label how it came about (JSON; null: nothing is known any more); absent where a store has no place for it. */
   saveProvenance?(id: string, tag: string, document: unknown): Promise<void>;

@@ -68,6 +68,10 @@ export class FolderDatastore implements Datastore {
     });
   }
 
+  peek(id: string): Promise<ImageFile | null> {
+    return this.image(id);
+  }
+
   image(id: string): Promise<ImageFile | null> {
     return this.#index.read((index) => {
       const entry = index.objects.get(id);
@@ -231,7 +235,8 @@ export function unknownImage(id: string): LimnetError {
   return new LimnetError("unknown_image", `Image ${JSON.stringify(id.slice(0, 80))} NOT Found. GET /datastore/?output=all lists the images that are there.`);
 }
 
-function unknownLabel(id: string, tag: string): LimnetError {
+/** The error for a label that is not there. */
+export function unknownLabel(id: string, tag: string): LimnetError {
   return new LimnetError("unknown_label", `Label ${JSON.stringify(id.slice(0, 80))} NOT Found under tag ${JSON.stringify(tag.slice(0, 80))}.`);
 }
 
