@@ -1,5 +1,5 @@
 /** What an app is: the interface that the server's routes speak to. */
-import type { Datastore, Info } from "../datastore/datastore.js";
+import type { Datastore, Info, PartialImage } from "../datastore/datastore.js";
 import type { TaskDesk } from "./background.js";
 import type { ReadLimits } from "../imaging/volume.js";
 import type { CodeTable } from "../dicom/seg/codes.js";
@@ -23,6 +23,8 @@ export interface ImageSource {
   readonly ext: string;
   /** Hex sha256 of the file. */
   readonly digest: string;
+  /** The file holds slice k alone of an image of this grid: the others are still on their way. */
+  readonly slice?: PartialImage["slice"];
 }
 
 export interface InferRequest {
@@ -54,6 +56,8 @@ export interface InferTask {
   readonly dimension: 2 | 3;
   readonly description: string;
   config(): Record<string, unknown>;
+  /** The slice along k that a request needs and no other, where that is so: it may be served before the rest of the image is here. */
+  onlySlice?: (params: Params) => number | null;
   /** The files that make the model, for GET /model/{model}; absent where it has none. `name` is plain, with "/" between folders. */
   files?: () => readonly { readonly name: string; readonly path: string }[];
   /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */

@@ -39,10 +39,12 @@ export class Leases {
 
   async #serve(datastore: Datastore, name: string, strategy: Strategy, client: string, options: Params): Promise<Served | null> {
     const next = await strategy.next(freePool(datastore, options, (info) => this.#isTaken(info, client)), options);
-    const image = next && (await datastore.image(next.id));
+    // An archive brings the voxels while the client reads the answer.
+    const image = next && (await datastore.peek(next.id));
     if (!next || !image) return null;
     const before = isObject(image.info.strategy) ? image.info.strategy : {};
     await datastore.noteImageInfo(image.id, { strategy: { ...before, [name]: { ts: Math.floor(this.#now()), client_id: client } } });
+    await datastore.prefetch?.(image.id);
     return { image, next };
   }
 
@@ -68,9 +70,13 @@ function freePool(datastore: Datastore, { label_tag: wantedTag, labels: wanted }
     const label = labels.get(tag);
     return !(label && holdsAll(label.info, names)) && !isTaken(image.info);
   };
+  const select: Pool["select"] = (pick) => {
+    const free = (id: string, glance: ImageGlance) => (isFree(glance) ? pick(id, glance) : undefined);
+    return datastore.selectSome ? datastore.selectSome(free) : datastore.select(free);
+  };
   return {
-    select: (pick) => datastore.select((id, glance) => (isFree(glance) ? pick(id, glance) : undefined)),
-    listUnlabeled: () => datastore.select((id, glance) => (isFree(glance) ? id : undefined)),
+    select,
+    listUnlabeled: () => select((id) => id),
     image: (id) => datastore.image(id),
     imageDigest: (id) => datastore.imageDigest(id),
   };

@@ -226,7 +226,7 @@ export class DicomWebDatastore implements Datastore {
     }
     checkTag(tag);
     checkExtension(ext, labelExtensions);
-    const object = tag === finalTag ? await this.#options.labels.write({ path: file, ext, info }, (await this.#images.volume(record)).source) : null;
+    const object = tag === finalTag ? await this.#options.labels.write({ path: file, info }, (await this.#images.volume(record)).source) : null;
     const before = this.#records.get(id).labels[tag];
     // Kept here and in the outbox before anything is sent: whatever happens from now on, nothing is lost.
     await mkdir(join(this.#options.stateFolder, "labels", tag), { recursive: true, mode: 0o700 });

@@ -1,7 +1,8 @@
 /** Transactions with one archive, typed: QIDO-RS and metadata and STOW-RS through dicomweb-client, pixels through our own splitter. */
 import { api } from "dicomweb-client";
 import { badAnswer, badStatus } from "./errors.js";
-import { type ArchiveAnswer, ArchiveHttp, readAll } from "./http.js";
+import type { ArchiveHttp} from "./http.js";
+import { type ArchiveAnswer, readAll } from "./http.js";
 import { type Attributes, isObject, isUid } from "./json.js";
 import { boundaryOf, splitRelated } from "./multipart.js";
 import type { ArchiveSettings } from "./settings.js";

@@ -1,5 +1,5 @@
 /** The few members of XMLHttpRequest that dicomweb-client uses, over our own HTTP: deadlines, credentials and limits are those of ArchiveHttp. */
-import { LimnetError } from "../errors.js";
+import type { LimnetError } from "../errors.js";
 import { badAnswer } from "./errors.js";
 import { type ArchiveHttp, readAll } from "./http.js";
 

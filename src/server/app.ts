@@ -8,7 +8,7 @@ import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
-import { clearScratch, type ServerContext, scratchRoot } from "./context.js";
+import { type Archive, clearScratch, type ServerContext, scratchRoot } from "./context.js";
 import { docsRouter } from "./docs.js";
 import { type Endpoint, mount } from "./endpoint.js";
 import { errorHandler, notFound } from "./errors.js";
@@ -32,6 +32,8 @@ import { labelRoutes } from "./routes/labels.js";
 import { logRoutes } from "./routes/logs.js";
 import { modelRoutes } from "./routes/models.js";
 import { ohifRoutes } from "./routes/ohif.js";
+import { outboxRoutes } from "./routes/outbox.js";
+import { proxyRoutes } from "./routes/proxy.js";
 import { sessionRoutes } from "./routes/sessions.js";
 import { taskRoutes } from "./routes/tasks.js";
 import { wsiRoutes } from "./routes/wsi.js";
@@ -44,6 +46,7 @@ export interface ServerParts {
   readonly logger: Log;
   /** Made where none is given. */
   readonly metrics?: Metrics;
+  readonly archive?: Archive | null;
 }
 
 export interface LimnetServer {
@@ -73,20 +76,23 @@ export function allEndpoints(): Endpoint[] {
     ...modelRoutes(),
     ...logRoutes(),
     ...ohifRoutes(),
+    ...proxyRoutes(),
+    ...outboxRoutes(),
     ...healthRoutes(),
   ];
 }
 
 /** Builds the server around an app and a datastore that are started already. */
-export function createServer({ app, datastore, config, logger, metrics = new Metrics() }: ServerParts): LimnetServer {
+export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null }: ServerParts): LimnetServer {
   const stop = new AbortController();
   const gate = new Gate();
   metrics.watch(app);
+  if (archive) metrics.watchOutbox(() => archive.outbox.list());
   const sessions = new SessionStore(join(config.state, "sessions"), { longest: config.sessionExpiry, most: config.maxSessions }, logger);
   const tasks = { train: new TaskFamily("Train"), batch: new TaskFamily("Batch_infer"), scoring: new TaskFamily("Scoring") };
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, tasks, metrics, stopping: gate.closing, closing: stop.signal };
+  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, tasks, metrics, archive, stopping: gate.closing, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();

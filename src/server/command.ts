@@ -1,12 +1,15 @@
 /** `limnet start_server`, spelled as the `monailabel` command. */
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { isArchive } from "./archive-settings.js";
 import { type Config, ConfigError, loadConfig } from "./config.js";
 import { startServer } from "./start.js";
 
 interface Flags {
   app?: string;
   studies?: string;
+  cacheSize?: string;
+  modalities?: string;
   host?: string;
   port?: string;
   conf?: string[];
@@ -30,12 +33,14 @@ export function startServerCommand(program: Command): void {
     .command("start_server")
     .description("serve a folder of scans to 3D Slicer, OHIF, MITK or curl")
     .option("-a, --app <folder>", "folder of the app: labels, windows, model choice (such as sample-apps/radiology)")
-    .option("-s, --studies <folder>", "folder of the scans (.nii.gz .nii .nrrd .mha); created where it is missing")
+    .option("-s, --studies <folder or address>", "folder of the scans (.nii.gz .nii .nrrd .mha), created where it is missing; or the DICOMweb address of an archive, such as http://127.0.0.1:8042/dicom-web")
+    .option("--cache-size <size>", "of an archive: most room for its volumes on this disk, such as 20G (the default) or 500M")
+    .option("--modalities <list>", "of an archive: modalities that are listed (default: CT,MR,PT,NM,US,OPT)")
     .option("-i, --host <address>", "address to listen on (default: 127.0.0.1, this machine only)")
     .option("-p, --port <number>", "port to listen on, 0 picks a free one (default: 8000)")
     .option("-c, --conf <key value...>", "a setting of the app; may be given several times")
     .option("-v, --verbose <level>", "what is logged on standard error: DEBUG, INFO, WARNING or ERROR (default: INFO)")
-    .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet)")
+    .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet; with an archive below ~/.local/state/limnet)")
     .option("--state-limit <size>", "disk space for journals and kept masks; submitted work is cleaned first (default: 20GB)")
     .option("--ohif <folder>", "a build of the OHIF viewer (public URL /ohif/), served under /ohif/")
     .option("--auth", "ask for a login: tokens of `limnet token add`, and the identity provider of --auth-realm")
@@ -49,6 +54,8 @@ export function startServerCommand(program: Command): void {
     .addHelpText("after", `
 Example:
   limnet start_server --app sample-apps/radiology --studies ~/scans --port 8000
+  LIMNET_DICOMWEB_USERNAME=limnet LIMNET_DICOMWEB_PASSWORD_FILE=~/orthanc-password \\
+    limnet start_server --app sample-apps/radiology --studies http://127.0.0.1:8042/dicom-web
 
 Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIES, MONAI_LABEL_SERVER_PORT, LIMNET_HOST, LIMNET_STATE …`)
     .action(start);
@@ -57,9 +64,9 @@ Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIE
 async function start(flags: Flags): Promise<void> {
   try {
     const config = settings(flags);
-    if (!existsSync(config.studies)) console.error(`The studies folder ${config.studies} does not exist; it is created.`);
+    if (!isArchive(config.studies) && !existsSync(config.studies)) console.error(`The studies folder ${config.studies} does not exist; it is created.`);
     const server = await startServer(config);
-    const images = server.images === 1 ? "1 image" : `${server.images} images`;
+    const images = server.images === null ? "studies of the archive" : server.images === 1 ? "1 image" : `${server.images} images`;
     console.log(`limnet is ready at ${server.url} - ${images}, models: ${server.models.join(", ")}`);
     stopOnSignal(() => server.close(), config.stopSeconds + 15);
   } catch (error) {
@@ -74,9 +81,6 @@ function settings(flags: Flags): Config {
   const studies = flags.studies ?? environment.MONAI_LABEL_STUDIES;
   if (!(flags.app ?? environment.MONAI_LABEL_APP_DIR)) throw new ConfigError("Which app? Name its folder with --app, for example --app sample-apps/radiology.");
   if (!studies) throw new ConfigError("Which scans? Name their folder with --studies, for example --studies ~/scans.");
-  if (/^https?:\/\//i.test(studies)) {
-    throw new ConfigError("--studies is an address: DICOMweb archives are not supported yet, they come with a later version. Name a folder.");
-  }
   const { conf, allowOrigin: corsOrigins, ...rest } = flags;
   // Who says where users come from wants them to log in.
   const auth = flags.auth ?? (flags.tokens !== undefined || flags.authRealm !== undefined ? true : undefined);

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { archiveEnvironment, archiveFolders, archiveShape, isArchive } from "./archive-settings.js";
 import { authEnvironment, authShape } from "./auth/settings.js";
 import { limitEnvironment, limitShape } from "./limits.js";
 import { operationsEnvironment, operationsShape } from "./operations/settings.js";
@@ -11,7 +12,7 @@ const json = (value: unknown) => (typeof value === "string" ? (value.trim() === 
 
 const schema = z.object({
   app: z.string().min(1).meta({ description: "Folder of the app (labels, windows, model choice)" }),
-  studies: z.string().min(1).meta({ description: "Folder of the scans" }),
+  studies: z.string().min(1).meta({ description: "Folder of the scans, or address of a DICOMweb archive" }),
   host: z.string().min(1).default("127.0.0.1"),
   port: z.coerce.number().int().min(0).max(65535).default(8000),
   conf: z.preprocess(json, z.record(z.string(), z.coerce.string()).default({})),
@@ -38,6 +39,7 @@ const schema = z.object({
   /** Seconds for which an image that a client was given to label is given to no other; 0 switches that off. */
   leaseSeconds: z.coerce.number().min(0).default(3600),
   inferTimeout: z.coerce.number().positive().default(600),
+  ...archiveShape,
   ...limitShape,
   ...authShape,
   ...operationsShape,
@@ -66,6 +68,7 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
   leaseSeconds: ["LIMNET_LEASE_SECONDS"],
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
+  ...archiveEnvironment,
   ...limitEnvironment,
   ...authEnvironment,
   ...operationsEnvironment,
@@ -86,23 +89,36 @@ export function loadConfig(flags: ConfigInput, environment: NodeJS.ProcessEnv = 
   try {
     parsed = schema.safeParse(found);
   } catch {
-    throw new ConfigError("MONAI_LABEL_APP_CONF, MONAI_LABEL_CORS_ORIGINS and LIMNET_ALLOW_HOSTS have to be JSON text.");
+    throw new ConfigError("MONAI_LABEL_APP_CONF, MONAI_LABEL_CORS_ORIGINS, LIMNET_ALLOW_HOSTS and MONAI_LABEL_DICOMWEB_SEARCH_FILTER have to be JSON text.");
   }
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "settings"}: ${issue.message}`);
     throw new ConfigError(`The settings cannot be used. ${problems.join("; ")}.`);
   }
-  const studies = resolve(parsed.data.studies);
   const { data } = parsed;
-  const state = resolve(data.state ?? join(studies, ".limnet"));
+  const studies = studiesOf(data.studies);
+  const folders = isArchive(studies) ? archiveFolders(studies, environment) : null;
+  const state = resolve(data.state ?? folders?.state ?? join(studies, ".limnet"));
   const config = {
-    ...data, studies, state, app: resolve(data.app), logFile: resolve(data.logFile ?? join(state, "logs", "limnet.log")),
+    ...data, studies, state, ...(folders && { cacheFolder: resolve(data.cacheFolder ?? folders.cache) }), app: resolve(data.app), logFile: resolve(data.logFile ?? join(state, "logs", "limnet.log")),
     ...(data.ohif !== undefined && { ohif: resolve(data.ohif) }),
   };
   checkHost(config);
   // A server for this machine alone has nobody to keep out.
   if (isLoopback(config.host) && !config.auth && found.requestsPerMinute === undefined) config.requestsPerMinute = 0;
   return Object.freeze(config);
+}
+
+/** A folder, or the address of an archive without a slash at its end. */
+function studiesOf(studies: string): string {
+  if (!isArchive(studies)) return resolve(studies);
+  if (!URL.canParse(studies)) throw new ConfigError("--studies is no address that can be read. It looks like http://127.0.0.1:8042/dicom-web.");
+  const { username, password, search, hash, href } = new URL(studies);
+  if (username || password) {
+    throw new ConfigError("Leave user and password out of --studies: everyone on this machine could read them there. Set LIMNET_DICOMWEB_USERNAME, and LIMNET_DICOMWEB_PASSWORD or LIMNET_DICOMWEB_PASSWORD_FILE.");
+  }
+  if (search || hash) throw new ConfigError("--studies may have no ? and no #: name the root of the DICOMweb services of the archive.");
+  return href.replace(/\/+$/, "");
 }
 
 /** True for an address that only this machine can reach. */

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import type { App } from "../apps/app.js";
 import type { TaskFamily } from "../apps/background.js";
 import type { Leases } from "../apps/pool.js";
+import type { Outbox } from "../datastore/archive/outbox.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
+import type { ArchiveClient } from "../dicomweb/client.js";
 import type { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
 import type { Metrics } from "./operations/metrics.js";
@@ -18,6 +20,12 @@ export interface TaskLines {
   readonly scoring: TaskFamily;
 }
 
+/** The DICOM archive behind the datastore. */
+export interface Archive {
+  readonly client: ArchiveClient;
+  readonly outbox: Outbox;
+}
+
 export interface ServerContext {
   readonly app: App;
   readonly datastore: Datastore;
@@ -28,6 +36,8 @@ export interface ServerContext {
   readonly tasks: TaskLines;
   /** Who was given which image to label. */
   readonly leases: Leases;
+  /** Null where the studies are a folder. */
+  readonly archive: Archive | null;
   readonly metrics: Metrics;
   /** Aborted when the server is told to stop: nothing new is begun. */
   readonly stopping: AbortSignal;

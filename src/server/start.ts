@@ -3,21 +3,23 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadApp } from "../apps/load.js";
-import { FolderDatastore } from "../datastore/folder.js";
 import { FolderHeld, holdFolder } from "../datastore/hold.js";
 import type { Log } from "../datastore/log.js";
 import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
+import { isArchive } from "./archive-settings.js";
 import { type Config, ConfigError } from "./config.js";
 import { usualMemory } from "./operations/memory.js";
 import { Metrics } from "./operations/metrics.js";
 import { openQueue } from "./operations/redis.js";
 import { createFileLogger } from "./logger.js";
+import { openStudies } from "./studies.js";
 
 export interface RunningServer {
   readonly url: string;
   readonly port: number;
-  readonly images: number;
+  /** Null where an archive has them: it may be slow to say, or away. */
+  readonly images: number | null;
   readonly models: readonly string[];
   close(): Promise<void>;
 }
@@ -40,7 +42,7 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
   try {
     const hold = await holdFolder(config.state, { log });
     stops.push(() => hold.release());
-    const datastore = new FolderDatastore(config.studies, { log });
+    const { datastore, archive, use } = await openStudies(config, log);
     stops.push(() => datastore.close());
     const metrics = new Metrics();
     const queueing = { maxWaiting: config.maxWaiting, observer: metrics.queue };
@@ -48,13 +50,14 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log, metrics.queue);
     const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, queue, queueing, memoryBytes });
     stops.push(() => app.close());
+    use(app);
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);
     for (const outcome of [studies, engine]) if (outcome.status === "rejected") throw outcome.reason;
-    const server = createServer({ app, datastore, config, logger: log, metrics });
+    const server = createServer({ app, datastore, config, logger: log, metrics, archive });
     stops.push(() => server.close());
     const { url, port } = await server.listen();
-    const { total } = await datastore.stats();
+    const total = archive ? null : (await datastore.stats()).total;
     return { url: url + config.prefix, port, images: total, models: [...app.models.keys()], close: stopAll };
   } catch (error) {
     await stopAll();
@@ -80,7 +83,7 @@ async function checkLogin({ auth, authRealm, tokens: file = defaultTokenFile() }
 }
 
 async function makeFolders({ studies, state }: Config): Promise<void> {
-  await mkdir(studies, { recursive: true });
+  if (!isArchive(studies)) await mkdir(studies, { recursive: true });
   try {
     await mkdir(state, { recursive: true });
   } catch (error) {

@@ -10,6 +10,7 @@ import { encodeMask } from "../../imaging/mask.js";
 import type { InferResult } from "../app.js";
 import type { ObjectState } from "./object.js";
 import type { MaskRequest } from "./params.js";
+import { outOfPart, type Part, renumbered } from "./part.js";
 import { heldAfter, roundsOf } from "./rounds/program.js";
 
 /** Words of four voxels between two pauses, so that the thread that serves HTTP is never held for long. */
@@ -44,6 +45,8 @@ function wordsOf(bytes: Buffer): Uint32Array {
 export interface AnswerOptions {
   readonly wanted: MaskRequest;
   readonly grid: { readonly shape: Shape; readonly geometry: Geometry };
+  /** The state is of one slice of the grid only. */
+  readonly part?: Part;
   readonly axis: number;
   readonly tempDir: string;
   /** performance.now() when the request came. */
@@ -51,9 +54,10 @@ export interface AnswerOptions {
 }
 
 /** Writes the mask of a state into the wanted container, and says what was decided. */
-export async function answerOf(state: ObjectState, { wanted, grid, axis, tempDir, start }: AnswerOptions): Promise<InferResult> {
+export async function answerOf(state: ObjectState, { wanted, grid, part, axis, tempDir, start }: AnswerOptions): Promise<InferResult> {
   const advanced = performance.now();
-  const mask = await readMask(state.fusedPath, grid.shape);
+  const [nx, ny] = grid.shape;
+  const mask = part ? outOfPart(await readMask(state.fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(state.fusedPath, grid.shape);
   const read = performance.now();
   let file: InferResult["file"] = null;
   if (wanted.writeFile) {
@@ -67,7 +71,8 @@ export async function answerOf(state: ObjectState, { wanted, grid, axis, tempDir
     pre: (advanced - start) / 1000 - state.engineSeconds, infer: state.engineSeconds, post: (read - advanced) / 1000,
     write: (end - read) / 1000, total: (end - start) / 1000,
   };
-  return { file, json: resultJson(wanted.label, axis, state, seconds) };
+  const json = resultJson(wanted.label, axis, state, seconds);
+  return { file, json: part ? renumbered(json, part) : json };
 }
 
 /** Seconds, as clients of MONAI Label know them. */

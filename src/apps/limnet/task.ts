@@ -11,6 +11,7 @@ import type { DiskKeeper } from "./keeper.js";
 import type { KeyedLock } from "./lock.js";
 import { ObjectWork, type Watch, type Workshop } from "./object.js";
 import { type MaskRequest, parseAxis, parseMaskRequest, parseSlice } from "./params.js";
+import { clickedSlice, intoPart } from "./part.js";
 import { type ClickLists, parseClicks } from "./rounds/clicks.js";
 import { tellState } from "./tell.js";
 
@@ -87,12 +88,15 @@ export class LimnetTask implements InferTask {
   ): Promise<InferResult> {
     const { workshop, journals, desk, fusion, memory } = this.#context;
     const start = performance.now();
-    const grid = await readHeader(image.path, this.#context.limits);
-    this.#context.checkMemory?.(grid);
+    const part = this.dimension === 2 ? image.slice : undefined;
+    const header = await readHeader(image.path, this.#context.limits);
+    this.#context.checkMemory?.(header);
+    const grid = part ?? header;
     const { shape, geometry } = grid;
     // Clients number the slices of a two-dimensional model along k.
     const axis = this.dimension === 2 && (params.axis || "auto") === "auto" ? 2 : parseAxis(params.axis, geometry, shape);
-    const lists = this.#clicks(params, axis, shape);
+    const clicks = this.#clicks(params, axis, shape);
+    const lists = part ? intoPart(clicks, part) : clicks;
     const settings: LimnetSettings = { fusion, memory, propagate: this.dimension === 3, window: wanted.window };
     const identity = { image: image.id, digest: image.digest, user, label: wanted.label };
     const { signal, watch, giveWay, requestId, tempDir } = options;
@@ -100,7 +104,11 @@ export class LimnetTask implements InferTask {
     const work = await ObjectWork.open(workshop, journals.of(identity), { image, user, signal, watch, place });
     const state = await work.click({ model: this.#name, axis, settings }, lists);
     tellState(desk, identity, "infer", state);
-    return answerOf(state, { wanted, grid, axis, tempDir, start });
+    return answerOf(state, { wanted, grid, part, axis, tempDir, start });
+  }
+
+  onlySlice(params: Params): number | null {
+    return this.dimension === 2 ? clickedSlice(params) : null;
   }
 
   /** Two-dimensional: only the clicks of one slice, the one asked for or that of the newest click (foreground first). */

@@ -36,7 +36,7 @@ export class ArchiveImages {
   readonly #checked = new Map<string, { readonly content: string; readonly at: number }>();
 
   constructor(options: ArchiveImagesOptions) {
-    this.#options = { freshMs: 60_000, ...options };
+    this.#options = { ...options, freshMs: options.freshMs ?? 60_000 };
   }
 
   async close(): Promise<void> {

@@ -61,7 +61,8 @@ export class Outbox {
 
   constructor(folder: string, options: OutboxOptions) {
     this.#folder = folder;
-    this.#options = { firstMs: 5000, longestMs: 10 * 60_000, verifyMs: [0, 300, 1500], ...options };
+    const { firstMs = 5000, longestMs = 10 * 60_000, verifyMs = [0, 300, 1500] } = options;
+    this.#options = { ...options, firstMs, longestMs, verifyMs };
   }
 
   /** Finds what was left by the last run, and begins to send it. */

@@ -48,7 +48,7 @@ export class SeriesCache {
 
   constructor(folder: string, options: SeriesCacheOptions) {
     this.#folder = folder;
-    this.#options = { leaseMs: 10 * 60_000, ...options };
+    this.#options = { ...options, leaseMs: options.leaseMs ?? 10 * 60_000 };
   }
 
   async open(): Promise<void> {

@@ -29,7 +29,8 @@ export class SeriesList {
   #first: Promise<void> | null = null;
 
   constructor(options: SeriesListOptions) {
-    this.#options = { pageSize: 1000, freshMs: 30_000, most: 200_000, ...options };
+    const { pageSize = 1000, freshMs = 30_000, most = 200_000 } = options;
+    this.#options = { ...options, pageSize, freshMs, most };
   }
 
   close(): void {

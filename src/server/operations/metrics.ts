@@ -81,6 +81,23 @@ export class Metrics {
     gauge("limnet_jobs_running", "Jobs of this server at work", (urgency) => queue.running(urgency));
   }
 
+  /** Labels on their way into the archive. */
+  watchOutbox(list: () => readonly { readonly state: string; readonly created: string }[]): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: "limnet_outbox_labels", help: "Labels that are not in the archive yet", labelNames: ["state"], registers,
+      collect() {
+        for (const state of ["waiting", "refused"]) this.set({ state }, list().filter((one) => one.state === state).length);
+      },
+    });
+    new Gauge({
+      name: "limnet_outbox_oldest_seconds", help: "Age of the label that waits longest for the archive; 0 where none does", registers,
+      collect() {
+        this.set(Math.max(0, ...list().map(({ created }) => (Date.now() - Date.parse(created)) / 1000)));
+      },
+    });
+  }
+
   /** Times every request. Paths that nobody serves count as one. */
   requests(): RequestHandler {
     return (req, res, next) => {

@@ -38,8 +38,9 @@ export function activeLearningRoutes(): Endpoint[] {
       if (!served) return {};
       const { image, next } = served;
       if (auth.enabled) auth.grants.give(req, user, image.id);
-      // `name` carries the extension by which Slicer chooses its reader; `path` lets a client on this machine open the file itself.
-      return { name: image.id + image.ext, ...next, path: image.path, ...image.info };
+      // `name` carries the extension by which Slicer chooses its reader; `path` lets a client on this machine open the file itself,
+      // where there is one already.
+      return { name: image.id + image.ext, ...next, ...(image.path !== "" && { path: image.path }), ...image.info };
     },
   })];
 }

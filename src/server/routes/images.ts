@@ -84,7 +84,7 @@ function hasImage(): Endpoint {
     method: "head", path: "/datastore/image", tag, role: "user", summary: "Whether an image is there, with `check_sum` also whether it is that file",
     querySchema: oneImage.extend({ check_sum: z.string().optional() }), fails: [400, 404],
     async handle({ query, res, context: { datastore } }) {
-      const image = await datastore.image(query.image);
+      const image = await (query.check_sum ? datastore.image(query.image) : datastore.peek(query.image));
       const same = image && (!query.check_sum || (await matches(image.path, query.check_sum)));
       res.status(same ? 200 : 404).type("application/json").end();
     },
@@ -95,8 +95,8 @@ function imageInfo(): Endpoint {
   return endpoint({
     method: "get", path: "/datastore/image/info", tag, role: "user", summary: "What is known about an image; {} where there is none", querySchema: oneImage, reply: json(info),
     async handle({ query, context: { datastore } }) {
-      const image = await datastore.image(query.image);
-      return image ? { ...image.info, path: image.path } : {};
+      const image = await datastore.peek(query.image);
+      return image ? { ...image.info, ...(image.path !== "" && { path: image.path }) } : {};
     },
   });
 }

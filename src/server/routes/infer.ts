@@ -54,7 +54,7 @@ async function infer(call: InferCall): Promise<unknown> {
   const form = await readForm({ req, res, config: context.config, scratch, files: ["file"], texts: ["params"] });
   // `model` and `image` inside params would replace the outer ones in MONAI Label; here they mean nothing.
   const { model: _model, image: _image, ...params } = await form.object("params");
-  const image = await findImage(call, form);
+  const image = await findImage(call, form, task.onlySlice?.(params) ?? null);
   const result = await run(task, image, params, call);
   try {
     return await reply(call, params, image, result);
@@ -71,12 +71,14 @@ export function findModel(app: App, name: string): InferTask {
 }
 
 /** A known session goes before a file, a file before an id of the datastore. */
-async function findImage({ query, user, context: { datastore, sessions } }: InferCall, form: Form): Promise<ImageSource> {
+async function findImage({ query, user, scratch, context: { datastore, sessions } }: InferCall, form: Form, slice: number | null): Promise<ImageSource> {
   const lent = query.session_id ? await sessions.image(query.session_id, user.id) : null;
   if (lent) return lent;
   const upload = form.file("file");
   if (upload) return { id: "", path: upload.path, ext: upload.ext, digest: await fileDigest(upload.path) };
   if (query.image) {
+    const part = slice === null ? null : await datastore.partial?.(query.image, slice, await scratch.folder());
+    if (part) return part;
     const image = await datastore.image(query.image);
     if (!image) throw unknownImage(query.image);
     return { id: image.id, path: image.path, ext: image.ext, digest: await datastore.imageDigest(image.id) };

@@ -43,16 +43,16 @@ function saveLabel(): Endpoint {
       const { datastore, config } = context;
       const labelTag = query.tag || finalTag;
       checkTag(labelTag);
-      if (!(await datastore.image(query.image))) throw unknownImage(query.image);
+      if (!(await datastore.peek(query.image))) throw unknownImage(query.image);
       const form = await readForm({ req, res, config, scratch, files: ["label"], texts: ["params"] });
       const upload = form.file("label");
       if (!upload) throw ValidationError.missing("label");
       const info = await form.object("params");
       const save = async (ext: string, file: string) => {
-        await datastore.saveLabel(query.image, labelTag, ext, file, { ...info, ...signature(user) });
+        const far = await datastore.saveLabel(query.image, labelTag, ext, file, { ...info, ...signature(user) });
         const client = typeof info.client_id === "string" ? info.client_id.slice(0, 200) : "";
         await keepProvenance(context, { id: query.image, tag: labelTag, user: user.id || client });
-        return { image: query.image, label: query.image };
+        return { ...far, image: query.image, label: query.image };
       };
       if (upload.ext.toLowerCase() === ".bin") {
         const volume = join(await scratch.folder(), "label.nii.gz");

@@ -1,0 +1,57 @@
+/** What --studies names, opened: a folder, or a DICOM archive. */
+import { join } from "node:path";
+import type { App } from "../apps/app.js";
+import { LabelObjects } from "../datastore/archive/label-objects.js";
+import type { Datastore } from "../datastore/datastore.js";
+import { DicomWebDatastore, volumeModalities } from "../datastore/dicomweb.js";
+import { FolderDatastore } from "../datastore/folder.js";
+import type { Log } from "../datastore/log.js";
+import { DecoderPool } from "../dicom/codecs/pool.js";
+import { ArchiveClient } from "../dicomweb/client.js";
+import { CredentialError, Credentials } from "../dicomweb/credentials.js";
+import { ArchiveHttp } from "../dicomweb/http.js";
+import { archiveKey, archiveSettings, defaultDeadlines } from "../dicomweb/settings.js";
+import { credentialSources, isArchive } from "./archive-settings.js";
+import { type Config, ConfigError } from "./config.js";
+import type { Archive } from "./context.js";
+
+export interface Studies {
+  readonly datastore: Datastore;
+  readonly archive: Archive | null;
+  /** What labels mean in DICOM is known when the app is. */
+  use(app: App): void;
+}
+
+/** Not started yet. Throws ConfigError. */
+export async function openStudies(config: Config, log: Log, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
+  if (!isArchive(config.studies)) return { datastore: new FolderDatastore(config.studies, { log }), archive: null, use() {} };
+  const client = await archiveClient(config, environment);
+  const labels = new LabelObjects();
+  const key = archiveKey(client.settings);
+  const datastore = new DicomWebDatastore({
+    client, log, labels,
+    decoder: new DecoderPool(),
+    cacheFolder: join(config.cacheFolder!, key),
+    cacheBytes: config.cacheSize,
+    stateFolder: join(config.state, "archive"),
+    modalities: config.modalities ?? volumeModalities,
+    ...(config.searchFilter && { filter: config.searchFilter }),
+    suv: config.suv,
+    freshMs: config.archiveFresh * 1000,
+    leaseMs: Math.max(60, config.inferTimeout) * 1000,
+  });
+  return { datastore, archive: { client, outbox: datastore.outbox }, use: (app) => { labels.codes = app.codes ?? {}; labels.version = app.version; } };
+}
+
+/** A client of the archive with the credentials of the environment. Throws ConfigError. */
+export async function archiveClient(config: Pick<Config, "studies" | "qidoPrefix" | "wadoPrefix" | "stowPrefix" | "archiveTimeout">, environment: NodeJS.ProcessEnv): Promise<ArchiveClient> {
+  const { settings } = archiveSettings(config.studies, {
+    prefixes: { qido: config.qidoPrefix, wado: config.wadoPrefix, stow: config.stowPrefix },
+    deadlines: { ...defaultDeadlines, answer: config.archiveTimeout * 1000, idle: config.archiveTimeout * 1000 },
+  });
+  const credentials = new Credentials(credentialSources(environment));
+  await credentials.header().catch((error: Error) => {
+    throw error instanceof CredentialError ? new ConfigError(error.message, { cause: error }) : error;
+  });
+  return new ArchiveClient(new ArchiveHttp(settings, credentials));
+}
