@@ -105,5 +105,6 @@ function sliceOf({ stage, slice, done, total, change }: Progress, round: number)
 /** `kept`: slices on which the mask of before stays, whatever the slice events said. */
 function roundOf({ slice, slices, seconds, propagated, model }: StateRecord, round: number): Record<string, unknown> {
   const kept = slices.filter(({ index, winner }) => winner === "previous" || winner === "locked" || (winner === "user" && index !== slice));
-  return { round, slice, slices, kept: kept.map(({ index }) => index), seconds, propagated, model };
+  const rounded = slices.map((one) => ({ ...one, probability: Math.round(one.probability * 1e4) / 1e4 }));
+  return { round, slice, slices: rounded, kept: kept.map(({ index }) => index), seconds, propagated, model };
 }
