@@ -20,7 +20,6 @@ for (const [, open] of chosen) {
   const { name, count, taken, refused, slowest, growth, openFiles, findings } = report;
   console.log(`${name}: ${count} inputs in ${Math.round((performance.now() - started) / 1000)} s: ${taken} taken, ${refused} refused, ${findings.length} findings; ` +
     `slowest ${Math.round(slowest.milliseconds)} ms (input ${slowest.input}); growth in the second half ${(growth / 1e6).toFixed(1)} MB, ${openFiles} files`);
-  for (const finding of findings) console.log(`FOUND ${finding}`);
   bad += findings.length + Number(slowest.milliseconds > hangMs) + Number(growth > 24e6) + Number(openFiles >= 10);
 }
 process.exitCode = bad === 0 ? 0 : 1;

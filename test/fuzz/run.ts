@@ -40,7 +40,9 @@ export async function fuzz(target: Target, { count, seed, first = 0 }: Plan, say
       if ((await target.try(seeded(seed * 1_000_003 + n))) === "taken") taken++;
       else refused++;
     } catch (error) {
-      if (findings.length < 20) findings.push(`${target.name} input ${n} of seed ${seed}: ${(error as Error).stack ?? String(error)}`);
+      const finding = `${target.name} input ${n} of seed ${seed}: ${(error as Error).stack ?? String(error)}`;
+      say(`FOUND ${finding}`);
+      if (findings.length < 20) findings.push(finding);
     }
     const milliseconds = performance.now() - started;
     if (milliseconds > slowest.milliseconds) slowest = { input: n, milliseconds };

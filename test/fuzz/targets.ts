@@ -73,7 +73,7 @@ export async function nrrdTarget(): Promise<Target> {
 
 /** A server with the app itself; only the networks are played by a few lines of arithmetic. */
 async function serverTarget(name: string, make: (random: Random) => { method: string; path: string; type: string; body: Buffer }): Promise<Target> {
-  const lab = await openLab(["scan_1.nii.gz"], { maxSessions: 20, maxVoxels: 1e6, maxUploadBytes: 1 << 20, stallSeconds: 2 });
+  const lab = await openLab(["scan_1.nii.gz"], { maxSessions: 20, maxVoxels: 1e6, maxUploadBytes: 1 << 20 });
   const engine = new FakeEngine(shape);
   const app = new LimnetApp({ name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: join(lab.folder, ".objects") });
   await app.start();
