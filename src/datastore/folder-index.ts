@@ -10,7 +10,7 @@ import { waitForLock } from "./lock.js";
 import { type Log, silentLog } from "./log.js";
 import { finalTag, originalTag } from "./names.js";
 import { reconcile } from "./reconcile.js";
-import { folderStamp, labelTags, scanFolder } from "./scan.js";
+import { folderStamp, type IsSeries, labelTags, scanFolder } from "./scan.js";
 import { Turns } from "./turns.js";
 import { FolderWatch } from "./watch.js";
 
@@ -24,6 +24,8 @@ export interface FolderIndexOptions {
   readonly largeFrom?: number;
   /** Milliseconds that notes (change `later`) may wait for the disk. */
   readonly noteDelay?: number;
+  /** Which sub-folders are images; none when not given. */
+  readonly isSeries?: IsSeries;
 }
 
 export class FolderIndex {
@@ -31,6 +33,7 @@ export class FolderIndex {
   readonly #log: Log;
   readonly #watch: FolderWatch;
   readonly #largeFrom: number;
+  readonly #isSeries: IsSeries | undefined;
   /** One change at a time: the index on disk is always one that was meant. */
   readonly #turns: Turns;
   #index: Index = emptyIndex();
@@ -52,7 +55,8 @@ export class FolderIndex {
   readonly #said = new Set<string>();
   readonly #once: Log;
 
-  constructor(folder: string, { log, largeFrom = 5000, noteDelay = 1000 }: FolderIndexOptions) {
+  constructor(folder: string, { log, largeFrom = 5000, noteDelay = 1000, isSeries }: FolderIndexOptions) {
+    this.#isSeries = isSeries;
     this.folder = folder;
     this.#log = log;
     this.#largeFrom = largeFrom;
@@ -150,7 +154,7 @@ export class FolderIndex {
       this.#fileStamp = await this.#currentFileStamp();
       this.#version++;
     }
-    if (await reconcile(this.#index, await scanFolder(this.folder, this.#once), this.#once)) {
+    if (await reconcile(this.#index, await scanFolder(this.folder, this.#once, this.#isSeries), this.#once)) {
       changed = true;
       this.#version++;
     }

@@ -1,6 +1,7 @@
 /** The Datastore on a local folder, in MONAI Label's layout: a folder used with one server opens with the other. */
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { PlannedVolume } from "../dicom/types.js";
 import { LimnetError } from "../errors.js";
 import { fileDigest } from "../imaging/digest.js";
 import { readHeader } from "../imaging/read.js";
@@ -11,18 +12,27 @@ import { FolderIndex, type FolderIndexOptions } from "./folder-index.js";
 import { documentPieces, dropLabel, type FileEntry, freshEntry, freshImage, type ImageEntry, type Index, setLabel, toDocument } from "./index-file.js";
 import { silentLog } from "./log.js";
 import { moveInto } from "./move.js";
+import { checkExtension, checkId, checkTag, finalTag, imageExtensions, isOneOf, labelExtensions, seriesFolderExtension } from "./names.js";
 import { provenancePath, writeProvenance } from "./provenance.js";
-import { checkExtension, checkId, checkTag, finalTag, imageExtensions, isOneOf, labelExtensions } from "./names.js";
+import { type SeriesFolderOptions, SeriesFolders } from "./series-folders.js";
+
+export interface FolderOptions extends Partial<Omit<FolderIndexOptions, "isSeries">> {
+  /** Given: folders of DICOM files are images too. */
+  readonly series?: SeriesFolderOptions;
+}
 
 export class FolderDatastore implements Datastore {
   readonly #index: FolderIndex;
+  readonly #series: SeriesFolders | undefined;
   readonly #digests = new DigestCache(fileDigest);
   /** Made when first asked for, thrown away when an image or label comes or goes: a large folder is counted and sorted once. */
   #overview: Overview | null = null;
 
   /** `folder` is created by `start` where it is missing. */
-  constructor(folder: string, options: Partial<FolderIndexOptions> = {}) {
-    this.#index = new FolderIndex(resolve(folder), { ...options, log: options.log ?? silentLog });
+  constructor(folder: string, { series, ...options }: FolderOptions = {}) {
+    this.#series = series && new SeriesFolders(series);
+    const isSeries = this.#series && ((path: string) => this.#series!.isSeries(path));
+    this.#index = new FolderIndex(resolve(folder), { ...options, log: options.log ?? silentLog, isSeries });
   }
 
   start(): Promise<void> {
@@ -69,10 +79,24 @@ export class FolderDatastore implements Datastore {
   }
 
   peek(id: string): Promise<ImageFile | null> {
-    return this.image(id);
+    return this.#entry(id);
   }
 
-  image(id: string): Promise<ImageFile | null> {
+  /** A folder of DICOM files becomes a volume file at the first call. */
+  async image(id: string): Promise<ImageFile | null> {
+    const image = await this.#entry(id);
+    if (!image || image.ext !== seriesFolderExtension || !this.#series) return image;
+    const { path, ext } = await this.#series.volume(image.path);
+    return { ...image, path, ext };
+  }
+
+  /** Where the slices of a folder of DICOM files came from; null for any other image. */
+  async source(id: string): Promise<PlannedVolume | null> {
+    const image = await this.#entry(id);
+    return image?.ext === seriesFolderExtension && this.#series ? (await this.#series.volume(image.path)).source : null;
+  }
+
+  #entry(id: string): Promise<ImageFile | null> {
     return this.#index.read((index) => {
       const entry = index.objects.get(id);
       return entry ? this.#file(id, entry.image, this.#imagePath(id, entry.image.ext)) : null;
@@ -199,7 +223,10 @@ export class FolderDatastore implements Datastore {
 
   async #removeOthers(known: readonly string[], before: string | undefined, keep: string | null, path: (ext: string) => string): Promise<void> {
     for (const ext of new Set([...known, ...(before === undefined ? [] : [before])])) {
-      if (ext !== keep) await rm(path(ext), { force: true });
+      if (ext === keep) continue;
+      // A folder goes only with its image, not where a file takes its place.
+      if (ext !== seriesFolderExtension) await rm(path(ext), { force: true });
+      else if (keep === null && this.#series && (await this.#series.isSeries(path(ext)))) await rm(path(ext), { recursive: true, force: true });
     }
   }
 }
@@ -214,7 +241,7 @@ interface Overview {
 /** Only what this server can read: an older index may also name photographs or slides. */
 function readableIds(index: Index): string[] {
   const ids: string[] = [];
-  for (const [id, entry] of index.objects) if (isOneOf(entry.image.ext, imageExtensions)) ids.push(id);
+  for (const [id, { image }] of index.objects) if (isOneOf(image.ext, imageExtensions) || image.ext === seriesFolderExtension) ids.push(id);
   return ids.sort();
 }
 

@@ -9,6 +9,9 @@ export const imageExtensions = [".nii.gz", ".nii", ".nrrd", ".mha"] as const;
 /** What counts as a label: 3D Slicer may send overlapping segments as .seg.nrrd. */
 export const labelExtensions = [".seg.nrrd", ...imageExtensions] as const;
 
+/** "Extension" of an image that is a folder of DICOM files: its id is the name of the folder. */
+export const seriesFolderExtension = "";
+
 /** Tag of a submitted label; everything else is work in progress. */
 export const finalTag = "final";
 /** Tag of a label that a model wrote. */

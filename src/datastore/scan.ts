@@ -2,7 +2,7 @@
 import { opendir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "./log.js";
-import { imageExtensions, labelExtensions, nameProblem, splitName } from "./names.js";
+import { imageExtensions, labelExtensions, nameProblem, seriesFolderExtension, splitName } from "./names.js";
 
 /** The files of one folder. */
 export interface FolderScan {
@@ -18,9 +18,12 @@ export interface Scan {
   readonly labels: ReadonlyMap<string, FolderScan>;
 }
 
+/** Whether a folder holds a DICOM series. */
+export type IsSeries = (folder: string) => Promise<boolean>;
+
 /** Looks into `folder` and its label folders. Throws where the folder itself cannot be read: nothing may be concluded then. */
-export async function scanFolder(folder: string, log: Log): Promise<Scan> {
-  const images = await scanFiles(folder, imageExtensions, log);
+export async function scanFolder(folder: string, log: Log, isSeries: IsSeries = async () => false): Promise<Scan> {
+  const images = await scanFiles(folder, imageExtensions, log, isSeries);
   const labels = new Map<string, FolderScan>();
   for (const tag of await labelTags(folder)) labels.set(tag, await scanFiles(join(folder, "labels", tag), labelExtensions, log));
   return { images, labels };
@@ -61,15 +64,20 @@ function emptyIfMissing(error: NodeJS.ErrnoException): never[] {
 /** Entries that the system is asked for at once: reading 100,000 names in one go would hold up the thread that serves requests. */
 const namesPerPiece = 4096;
 
-async function scanFiles(folder: string, extensions: readonly string[], log: Log): Promise<FolderScan> {
+async function scanFiles(folder: string, extensions: readonly string[], log: Log, isSeries?: IsSeries): Promise<FolderScan> {
   const found = new Map<string, readonly string[]>();
   const others = new Set<string>();
   /** Most ids have one file of a usual type: they share these. */
   const alone = new Map(extensions.map((ext) => [ext, [ext]]));
-  const rank = (ext: string) => extensions.indexOf(ext.toLowerCase());
+  const rank = (ext: string) => (ext === seriesFolderExtension ? extensions.length : extensions.indexOf(ext.toLowerCase()));
   for await (const entry of await opendir(folder, { bufferSize: namesPerPiece })) {
     const { name } = entry;
     if (name.startsWith(".")) continue;
+    if (!entry.isFile() && isSeries && name !== "labels" && nameProblem(name) === null && (await isSeries(join(folder, name)))) {
+      // A file of the same name goes before the folder.
+      found.set(name, [...(found.get(name) ?? []), seriesFolderExtension]);
+      continue;
+    }
     // A link to a file is how people gather scans that lie elsewhere.
     if (!entry.isFile() && !(entry.isSymbolicLink() && (await stat(join(folder, name)).catch(() => null))?.isFile())) continue;
     const split = splitName(name, extensions);

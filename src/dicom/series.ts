@@ -23,7 +23,7 @@ export type Ready = (slice: Slice) => DecodedFrame | undefined;
 export async function readSeries(files: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options: DicomOptions = {}): Promise<Series> {
   if (Symbol.asyncIterator in files) {
     const assembler = new SeriesAssembler(options);
-    for await (const bytes of files) await assembler.add(bytes);
+    await addAll(assembler, files);
     return assembler.finish();
   }
   const instances: Instance[] = [];
@@ -32,6 +32,20 @@ export async function readSeries(files: Iterable<Uint8Array> | AsyncIterable<Uin
     instances.push(await parseInstance(bytes));
   }
   return buildSeries(instances, options);
+}
+
+/** Several instances are decoded at once while more are on their way. */
+async function addAll(assembler: SeriesAssembler, files: AsyncIterable<Uint8Array>): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  let failure: { readonly reason: unknown } | undefined;
+  for await (const bytes of files) {
+    const one: Promise<void> = assembler.add(bytes).then(() => {}, (reason: unknown) => void (failure ??= { reason })).finally(() => underWay.delete(one));
+    underWay.add(one);
+    if (underWay.size >= lanes) await Promise.race(underWay);
+    if (failure) break;
+  }
+  await Promise.all(underWay);
+  if (failure) throw failure.reason;
 }
 
 /** Decodes what is not ready and puts every slice in its place. */

@@ -6,6 +6,8 @@ import { TaskFamily } from "../apps/background.js";
 import { Leases } from "../apps/pool.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
+import { LocalDecoder } from "../dicom/codecs/decode.js";
+import type { FrameDecoder } from "../dicom/types.js";
 import { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
 import { type Archive, clearScratch, type ServerContext, scratchRoot } from "./context.js";
@@ -47,6 +49,8 @@ export interface ServerParts {
   /** Made where none is given. */
   readonly metrics?: Metrics;
   readonly archive?: Archive | null;
+  /** For uploaded DICOM series; on the thread that serves requests when not given. */
+  readonly decoder?: FrameDecoder;
 }
 
 export interface LimnetServer {
@@ -83,7 +87,7 @@ export function allEndpoints(): Endpoint[] {
 }
 
 /** Builds the server around an app and a datastore that are started already. */
-export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null }: ServerParts): LimnetServer {
+export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null, decoder = new LocalDecoder() }: ServerParts): LimnetServer {
   const stop = new AbortController();
   const gate = new Gate();
   metrics.watch(app);
@@ -92,7 +96,7 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   const tasks = { train: new TaskFamily("Train"), batch: new TaskFamily("Batch_infer"), scoring: new TaskFamily("Scoring") };
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const context: ServerContext = { app, datastore, config, log: logger, sessions, auth, leases, tasks, metrics, archive, stopping: gate.closing, closing: stop.signal };
+  const context: ServerContext = { app, datastore, config, log: logger, decoder, sessions, auth, leases, tasks, metrics, archive, stopping: gate.closing, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();

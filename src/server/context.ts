@@ -7,6 +7,7 @@ import type { Leases } from "../apps/pool.js";
 import type { Outbox } from "../datastore/archive/outbox.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
+import type { FrameDecoder } from "../dicom/types.js";
 import type { ArchiveClient } from "../dicomweb/client.js";
 import type { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
@@ -32,6 +33,7 @@ export interface ServerContext {
   readonly config: Config;
   readonly log: Log;
   readonly sessions: SessionStore;
+  readonly decoder: FrameDecoder;
   readonly auth: Authenticator;
   readonly tasks: TaskLines;
   /** Who was given which image to label. */

@@ -1,19 +1,8 @@
 /** A DICOM series that a client sent, as one volume file. */
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { readSeries } from "../dicom/series.js";
 import type { DicomOptions } from "../dicom/types.js";
 import { writeNifti } from "../imaging/nifti-write.js";
-
-/** Whether the file is DICOM Part 10: "DICM" after 128 bytes (PS3.10, 7.1). */
-export async function isDicom(path: string): Promise<boolean> {
-  const file = await open(path, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 128);
-    return bytesRead === 4 && buffer.toString("latin1") === "DICM";
-  } finally {
-    await file.close();
-  }
-}
 
 /**
  * Writes the volume of a series (its first, where there are several) as NIfTI with the same index order: what is read for the network

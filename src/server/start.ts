@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { loadApp } from "../apps/load.js";
 import { FolderHeld, holdFolder } from "../datastore/hold.js";
 import type { Log } from "../datastore/log.js";
+import { DecoderPool } from "../dicom/codecs/pool.js";
 import { createServer } from "./app.js";
 import { defaultTokenFile, readTokens } from "./auth/tokens.js";
 import { isArchive } from "./archive-settings.js";
@@ -42,7 +43,9 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
   try {
     const hold = await holdFolder(config.state, { log });
     stops.push(() => hold.release());
-    const { datastore, archive, use } = await openStudies(config, log);
+    const decoder = new DecoderPool();
+    stops.push(() => decoder.close());
+    const { datastore, archive, use } = await openStudies(config, log, decoder);
     stops.push(() => datastore.close());
     const metrics = new Metrics();
     const queueing = { maxWaiting: config.maxWaiting, observer: metrics.queue };
@@ -54,7 +57,7 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);
     for (const outcome of [studies, engine]) if (outcome.status === "rejected") throw outcome.reason;
-    const server = createServer({ app, datastore, config, logger: log, metrics, archive });
+    const server = createServer({ app, datastore, config, decoder, logger: log, metrics, archive });
     stops.push(() => server.close());
     const { url, port } = await server.listen();
     const total = archive ? null : (await datastore.stats()).total;

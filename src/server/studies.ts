@@ -6,7 +6,7 @@ import type { Datastore } from "../datastore/datastore.js";
 import { DicomWebDatastore, volumeModalities } from "../datastore/dicomweb.js";
 import { FolderDatastore } from "../datastore/folder.js";
 import type { Log } from "../datastore/log.js";
-import { DecoderPool } from "../dicom/codecs/pool.js";
+import type { FrameDecoder } from "../dicom/types.js";
 import { ArchiveClient } from "../dicomweb/client.js";
 import { CredentialError, Credentials } from "../dicomweb/credentials.js";
 import { ArchiveHttp } from "../dicomweb/http.js";
@@ -23,14 +23,17 @@ export interface Studies {
 }
 
 /** Not started yet. Throws ConfigError. */
-export async function openStudies(config: Config, log: Log, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
-  if (!isArchive(config.studies)) return { datastore: new FolderDatastore(config.studies, { log }), archive: null, use() {} };
+export async function openStudies(config: Config, log: Log, decoder: FrameDecoder, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
+  if (!isArchive(config.studies)) {
+    const series = { cache: join(config.state, "series"), decoder, maxVoxels: config.maxVoxels, suv: config.suv };
+    return { datastore: new FolderDatastore(config.studies, { log, series }), archive: null, use() {} };
+  }
   const client = await archiveClient(config, environment);
   const labels = new LabelObjects();
   const key = archiveKey(client.settings);
   const datastore = new DicomWebDatastore({
     client, log, labels,
-    decoder: new DecoderPool(),
+    decoder,
     cacheFolder: join(config.cacheFolder!, key),
     cacheBytes: config.cacheSize,
     stateFolder: join(config.state, "archive"),

@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { App, ImageSource, InferResult, InferTask, Params } from "../../apps/app.js";
 import { unknownImage } from "../../datastore/folder.js";
 import { originalTag } from "../../datastore/names.js";
+import { convertSeries, isDicomFile, volumeExtension } from "../../dicom/files.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import { signature } from "../auth/roles.js";
@@ -71,10 +72,15 @@ export function findModel(app: App, name: string): InferTask {
 }
 
 /** A known session goes before a file, a file before an id of the datastore. */
-async function findImage({ query, user, scratch, context: { datastore, sessions } }: InferCall, form: Form, slice: number | null): Promise<ImageSource> {
+async function findImage({ query, user, scratch, signal, context: { datastore, sessions, decoder, config } }: InferCall, form: Form, slice: number | null): Promise<ImageSource> {
   const lent = query.session_id ? await sessions.image(query.session_id, user.id) : null;
   if (lent) return lent;
   const upload = form.file("file");
+  if (upload && (await isDicomFile(upload.path))) {
+    const path = join(await scratch.folder(), `series${volumeExtension}`);
+    await convertSeries([upload.path], path, { decoder, signal, maxVoxels: config.maxVoxels });
+    return { id: "", path, ext: volumeExtension, digest: await fileDigest(path) };
+  }
   if (upload) return { id: "", path: upload.path, ext: upload.ext, digest: await fileDigest(upload.path) };
   if (query.image) {
     const part = slice === null ? null : await datastore.partial?.(query.image, slice, await scratch.folder());

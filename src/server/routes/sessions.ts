@@ -2,6 +2,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { isDicomFile } from "../../dicom/files.js";
+import type { FrameDecoder } from "../../dicom/types.js";
 import { LimnetError } from "../../errors.js";
 import { readHeader } from "../../imaging/read.js";
 import type { Config } from "../config.js";
@@ -9,7 +11,7 @@ import type { Scratch } from "../context.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
-import { isDicom, writeSeries } from "../series.js";
+import { writeSeries } from "../series.js";
 import { fileOf, type SessionContent } from "../sessions.js";
 import { readForm, splitUploadName, type Upload } from "../uploads.js";
 import { unpackZip } from "../zip-in.js";
@@ -37,13 +39,13 @@ function createSession(): Endpoint {
     body: { "multipart/form-data": { type: "object", properties: { files: { type: "array", items: filePart, minItems: 1 } }, required: ["files"] } },
     conformance: { note: "A DICOM series is read at once, so that a series that cannot be read is refused here; a single DICOM file counts as a series. Archives: zip." },
     reply: json(newSession), fails: [400, 406, 413, 429], links: sessionLinks,
-    async handle({ query, req, res, scratch, user, signal, context: { config, sessions } }) {
+    async handle({ query, req, res, scratch, user, signal, context: { config, sessions, decoder } }) {
       if (!config.sessions) throw new LimnetError("sessions_off", "Session Feature is Not Enabled");
       // A few parts more than files, for what clients send along.
       const form = await readForm({ req, res, config, scratch, files: ["files"], texts: [], maxParts: config.maxSeriesFiles + 16 });
       const uploads = form.files("files");
       if (uploads.length === 0) throw ValidationError.missing("files");
-      const content = await contentOf(uploads, query.uncompress, { config, scratch, signal });
+      const content = await contentOf(uploads, query.uncompress, { config, scratch, signal, decoder });
       const info = await sessions.create(content, query.expiry, user.id);
       return { session_id: info.name, session_info: info };
     },
@@ -52,7 +54,7 @@ function createSession(): Endpoint {
 
 /** One volume stays the file that it is; everything else has to be a DICOM series, of which a volume is made. */
 async function contentOf(
-  uploads: readonly Upload[], uncompress: boolean, { config, scratch, signal }: { config: Config; scratch: Scratch; signal: AbortSignal },
+  uploads: readonly Upload[], uncompress: boolean, { config, scratch, signal, decoder }: { config: Config; scratch: Scratch; signal: AbortSignal; decoder: FrameDecoder },
 ): Promise<SessionContent> {
   let paths = uploads.map(({ path }) => path);
   if (uncompress) {
@@ -62,12 +64,12 @@ async function contentOf(
     paths = await unpackZip(paths[0], folder, config, signal);
     if (paths.length === 0) throw new LimnetError("bad_request", "There is no file in the archive.");
   }
-  if (paths.length === 1 && !(await isDicom(paths[0]))) {
+  if (paths.length === 1 && !(await isDicomFile(paths[0]))) {
     await readHeader(paths[0], config);
     return { volume: { path: paths[0], ext: splitUploadName(paths[0]).ext }, series: [] };
   }
   const volume = join(await scratch.folder(), "series.nii.gz");
-  await writeSeries(paths, volume, { maxVoxels: config.maxVoxels, signal });
+  await writeSeries(paths, volume, { maxVoxels: config.maxVoxels, signal, decoder });
   return { volume: { path: volume, ext: ".nii.gz" }, series: paths };
 }
 

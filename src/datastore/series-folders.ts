@@ -1,0 +1,109 @@
+/** Folders of DICOM files as images: found among the studies, turned into one volume file each when first used. */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, opendir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { convertSeries, filesIn, isDicomFile, volumeExtension } from "../dicom/files.js";
+import type { FrameDecoder, PlannedVolume } from "../dicom/types.js";
+import { badVolume } from "../imaging/volume.js";
+
+export interface SeriesFolderOptions {
+  /** Where volumes are kept. */
+  readonly cache: string;
+  readonly decoder?: FrameDecoder;
+  readonly maxVoxels?: number;
+  /** PET as SUV where the series says enough for it. */
+  readonly suv?: boolean;
+}
+
+export interface SeriesVolumeFile {
+  readonly path: string;
+  readonly ext: string;
+  readonly source: PlannedVolume;
+}
+
+/** How many files of a folder are looked at to tell whether it holds DICOM. */
+const looks = 8;
+const volumeName = `volume${volumeExtension}`;
+
+export class SeriesFolders {
+  readonly #options: SeriesFolderOptions;
+  /** By path: what was found when the folder had this time. */
+  readonly #known = new Map<string, { readonly stamp: string; readonly series: boolean }>();
+  readonly #making = new Map<string, Promise<SeriesVolumeFile>>();
+
+  constructor(options: SeriesFolderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether DICOM files lie in the folder itself. */
+  async isSeries(folder: string): Promise<boolean> {
+    const found = await stat(folder, { bigint: true }).catch(() => null);
+    if (!found?.isDirectory()) return false;
+    const stamp = `${found.ino}.${found.mtimeNs}`;
+    const known = this.#known.get(folder);
+    if (known?.stamp === stamp) return known.series;
+    const series = await holdsDicom(folder);
+    this.#known.set(folder, { stamp, series });
+    return series;
+  }
+
+  /**
+   * The volume of the folder as it is now. Made once for each state of its files, by one of those who ask.
+   * @throws LimnetError as readSeries
+   */
+  async volume(folder: string): Promise<SeriesVolumeFile> {
+    const files = await filesIn(folder).catch(() => {
+      throw badVolume("The folder of the series cannot be read. Check that it is there and that the server may read it.");
+    });
+    const state = createHash("sha256").update(files.map(({ stamp }) => stamp).join("\n")).update(this.#options.suv ? "suv" : "").digest("hex");
+    const home = join(this.#options.cache, createHash("sha256").update(basename(folder)).digest("hex").slice(0, 32));
+    const known = await open(join(home, state));
+    if (known) return known;
+    const making = this.#making.get(`${home}/${state}`) ?? this.#make(files.map(({ path }) => path), home, state);
+    this.#making.set(`${home}/${state}`, making);
+    return making.finally(() => this.#making.delete(`${home}/${state}`));
+  }
+
+  /** A finished volume appears whole, by a rename; volumes of older states of the folder go. */
+  async #make(paths: readonly string[], home: string, state: string): Promise<SeriesVolumeFile> {
+    await mkdir(home, { recursive: true });
+    const temporary = join(home, `.${randomBytes(6).toString("hex")}`);
+    await mkdir(temporary);
+    try {
+      const { decoder, maxVoxels, suv } = this.#options;
+      const source = await convertSeries(paths, join(temporary, volumeName), { decoder, maxVoxels, suv });
+      await writeFile(join(temporary, "source.json"), JSON.stringify(source));
+      // Another server may have been faster: then its volume is taken.
+      await rename(temporary, join(home, state)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+      });
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+    for (const older of await readdir(home)) if (older !== state && !older.startsWith(".")) await rm(join(home, older), { recursive: true, force: true });
+    const made = await open(join(home, state));
+    if (!made) throw badVolume("The volume of the series was removed while it was made. Try again.");
+    return made;
+  }
+}
+
+async function open(folder: string): Promise<SeriesVolumeFile | null> {
+  const path = join(folder, volumeName);
+  const text = await readFile(join(folder, "source.json"), "utf8").catch(() => null);
+  if (text === null || !(await stat(path).catch(() => null))) return null;
+  return { path, ext: volumeExtension, source: JSON.parse(text) as PlannedVolume };
+}
+
+async function holdsDicom(folder: string): Promise<boolean> {
+  let left = looks;
+  try {
+    for await (const entry of await opendir(folder)) {
+      if (entry.name.startsWith(".") || entry.isDirectory()) continue;
+      if (await isDicomFile(join(folder, entry.name))) return true;
+      if (--left === 0) return false;
+    }
+  } catch {
+    // A folder that cannot be read holds nothing that could be shown.
+  }
+  return false;
+}
