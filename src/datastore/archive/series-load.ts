@@ -97,7 +97,7 @@ export class SeriesLoad {
       await this.#stream();
       const missing = [...this.#wanted].filter((uid) => !this.#got.has(uid));
       if (missing.length > 0) log.info("instances are asked for one by one", { missing: missing.length, of: this.#wanted.size });
-      const asked = await Promise.allSettled([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]);
+      const asked = await Promise.allSettled(new Set([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]));
       this.#complain(asked);
       const { volumes: [first] } = await this.#assembler.finish();
       const { volume, ...rest } = first;

@@ -1,0 +1,116 @@
+/** A DICOMweb archive that behaves as badly as it is told to. Holds one series, and what is stored. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileMeta } from "../../src/dicomweb/part10.js";
+import { splitRelated } from "../../src/dicomweb/multipart.js";
+import { ctSeries, series, study, type TestInstance } from "./series.js";
+
+export type Mischief =
+  | "none" | "slow" | "silent" | "cut" | "reset" | "html" | "wrong type" | "twice" | "one missing" | "one gone" | "other order"
+  | "stores nothing" | "refuses" | "401 in the middle" | "redirects away" | "down";
+
+export interface FakeArchive {
+  readonly url: string;
+  readonly instances: readonly TestInstance[];
+  /** Labels that were stored, by SOP Instance UID. */
+  readonly stored: Map<string, Buffer>;
+  /** "METHOD path" of every request, and its Authorization header. */
+  readonly requests: { readonly line: string; readonly authorization: string | undefined }[];
+  mischief: Mischief;
+  /** Answers with this many synthetic series instead of its own. */
+  many: number;
+  close(): Promise<void>;
+}
+
+export async function openFake(instances = ctSeries()): Promise<FakeArchive> {
+  const fake = { instances, stored: new Map<string, Buffer>(), requests: [] as FakeArchive["requests"], mischief: "none" as Mischief, many: 0 };
+  const server = createServer((req, res) => {
+    fake.requests.push({ line: `${req.method} ${req.url}`, authorization: req.headers.authorization });
+    answer(fake, req, res).catch(() => res.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/dicom-web`;
+  return Object.assign(fake, { url, close: () => new Promise<void>((resolve) => { server.close(() => resolve()); server.closeAllConnections(); }) });
+}
+
+type State = Pick<FakeArchive, "instances" | "stored" | "mischief" | "many">;
+
+async function answer(fake: State, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const { pathname, searchParams } = new URL(req.url!, "http://here");
+  const path = pathname.replace("/dicom-web/", "");
+  if (fake.mischief === "down") return void req.socket.destroy();
+  if (fake.mischief === "html") return void res.setHeader("Content-Type", "text/html").end("<html>please log in</html>");
+  if (fake.mischief === "redirects away") return void res.writeHead(302, { Location: "http://elsewhere.invalid/dicom-web/" }).end();
+  if (req.method === "POST") return store(fake, req, res);
+  if (path === "series") return json(res, list(fake, searchParams));
+  if (path.endsWith("/metadata")) return json(res, fake.instances.map((one) => one.json));
+  const [, , , ofSeries, last, instance] = path.split("/");
+  if (last === "instances" && instance === undefined) {
+    const wanted = searchParams.get("SOPInstanceUID") ?? "";
+    return json(res, fake.stored.has(wanted) ? [{ "00080018": { vr: "UI", Value: [wanted] } }] : []);
+  }
+  if (instance !== undefined) {
+    const found = fake.instances.find(({ uid }) => uid === instance);
+    const gone = fake.mischief === "one gone" && instance === fake.instances[2].uid;
+    return found && !gone ? multipart(res, [found.file], "none") : void res.writeHead(404).end();
+  }
+  if (ofSeries === series) return whole(fake, res);
+  res.writeHead(404).end();
+}
+
+async function whole({ instances, mischief }: State, res: ServerResponse): Promise<void> {
+  const files = instances.map(({ file }) => file);
+  if (mischief === "401 in the middle") return void res.writeHead(401).end();
+  if (mischief === "wrong type") return void res.setHeader("Content-Type", "application/octet-stream").end("nothing of use");
+  if (mischief === "silent") return;
+  if (mischief === "twice") files.splice(2, 0, files[1], files[0]);
+  if (mischief === "one missing" || mischief === "one gone") files.splice(2, 1);
+  if (mischief === "other order") files.reverse();
+  return multipart(res, files, mischief);
+}
+
+async function multipart(res: ServerResponse, files: readonly Buffer[], mischief: Mischief): Promise<void> {
+  res.setHeader("Content-Type", 'multipart/related; type="application/dicom"; boundary=b-1');
+  for (const [n, file] of files.entries()) {
+    if (mischief === "slow") await delay(120);
+    if (n === 3 && mischief === "cut") return void res.end(file.subarray(0, 100));
+    if (n === 3 && mischief === "reset") return void res.socket?.resetAndDestroy();
+    res.write(`\r\n--b-1\r\nContent-Type: application/dicom\r\nContent-Length: ${file.length}\r\n\r\n`);
+    res.write(file);
+    await delay(2);
+  }
+  res.end("\r\n--b-1--\r\n");
+}
+
+async function store(fake: State, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const boundary = /boundary="?([^";]+)/.exec(req.headers["content-type"] ?? "")![1];
+  const referenced: unknown[] = [];
+  for await (const { body } of splitRelated(req, boundary, { maxPartBytes: 1e8, maxParts: 1000, maxTotalBytes: 1e9 })) {
+    const { sopClass, sopInstance } = fileMeta(body)!;
+    if (fake.mischief !== "stores nothing" && fake.mischief !== "refuses") fake.stored.set(sopInstance, body);
+    referenced.push({ "00081150": { vr: "UI", Value: [sopClass] }, "00081155": { vr: "UI", Value: [sopInstance] }, ...(fake.mischief === "refuses" && { "00081197": { vr: "US", Value: [0x0122] } }) });
+  }
+  if (fake.mischief === "refuses") res.statusCode = 409;
+  json(res, { [fake.mischief === "refuses" ? "00081198" : "00081199"]: { vr: "SQ", Value: referenced } });
+}
+
+function list(fake: State, query: URLSearchParams): unknown[] {
+  const modality = query.get("Modality");
+  const wanted = query.get("SeriesInstanceUID");
+  const row = (uid: string, ofStudy: string, kind: string, instances: number) => ({
+    "00080060": { vr: "CS", Value: [kind] }, "0020000D": { vr: "UI", Value: [ofStudy] }, "0020000E": { vr: "UI", Value: [uid] },
+    "00100020": { vr: "LO", Value: ["T1"] }, "00080020": { vr: "DA", Value: ["20260102"] }, "00201209": { vr: "IS", Value: [instances] },
+  });
+  const offset = Number(query.get("offset") ?? 0);
+  const limit = Number(query.get("limit") ?? 1e9);
+  const all = fake.many > 0
+    ? Array.from({ length: fake.many }, (_, n) => row(`1.2.3.${n + 1}.1`, `1.2.3.${n + 1}`, "CT", 100))
+    : [row(series, study, "CT", fake.instances.length)];
+  return all.filter((one) => (!modality || modality === "CT") && (!wanted || one["0020000E"].Value[0] === wanted)).slice(offset, offset + limit);
+}
+
+function json(res: ServerResponse, body: unknown): void {
+  res.setHeader("Content-Type", "application/dicom+json");
+  res.end(JSON.stringify(body));
+}

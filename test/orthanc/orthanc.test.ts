@@ -1,0 +1,95 @@
+/** The path of docs/orthanc.md with a real Orthanc, a real server and the real engine: sent, next sample, clicks, saved, opened again. */
+import { execFile } from "node:child_process";
+import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { silentLog } from "../../src/datastore/log.js";
+import { loadConfig } from "../../src/server/config.js";
+import { type RunningServer, startServer } from "../../src/server/start.js";
+import { ctSeries, series, study } from "../archive/series.js";
+import { hasOrthanc, type Orthanc, password, startOrthanc, user } from "./orthanc.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+let folder: string;
+let orthanc: Orthanc;
+let server: RunningServer;
+
+const start = () => startServer(loadConfig({
+  app: join(root, "sample-apps", "radiology"), studies: orthanc.url, port: 0, state: join(folder, "state"), cacheFolder: join(folder, "cache"), archiveFresh: 0,
+}, {}), silentLog);
+
+describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "limnet-orthanc-test-"));
+    orthanc = await startOrthanc();
+    process.env.LIMNET_DICOMWEB_USERNAME = user;
+    process.env.LIMNET_DICOMWEB_PASSWORD = password;
+    await mkdir(join(folder, "dicom"));
+    for (const [n, { file }] of ctSeries(8, 64).entries()) await writeFile(join(folder, "dicom", `IM${n}`), file);
+    await writeFile(join(folder, "dicom", "other.nii.gz"), "x");
+  });
+  afterAll(async () => {
+    await server?.close();
+    await orthanc?.close();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  const get = async (path: string) => (await fetch(server.url + path)).json() as Promise<Record<string, unknown>>;
+  const clicks = (foreground: number[][]) => {
+    const form = new FormData();
+    form.append("params", JSON.stringify({ foreground, background: [], label: "liver", result_extension: ".nrrd" }));
+    return form;
+  };
+
+  it("got there with `limnet studies add`, which says what stays", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", join(root, "src", "cli.ts"), "studies", "add", join(folder, "dicom"), "--to", orthanc.url], { cwd: root });
+    expect(stdout).toMatch(/1 volume\(s\) .* stay here/);
+    expect(stdout).toMatch(/8 of 8 DICOM files are in the archive/);
+  });
+
+  it("is the next sample, clicked in rounds, saved, found in Orthanc, and opened again after a restart", async () => {
+    server = await start();
+    expect(await get("/datastore/")).toMatchObject({ total: 1, completed: 0 });
+    const next = await (await fetch(`${server.url}/activelearning/first`, { method: "POST" })).json() as Record<string, unknown>;
+    expect(next).toMatchObject({ id: series, StudyInstanceUID: study, Modality: "CT", PatientID: "T1" });
+    let mask = Buffer.alloc(0);
+    for (const foreground of [[[30, 30, 4]], [[30, 30, 4], [20, 34, 2]]]) {
+      const answer = await fetch(`${server.url}/infer/limnet?image=${series}&output=image`, { method: "POST", body: clicks(foreground) });
+      expect(answer.status).toBe(200);
+      mask = Buffer.from(await answer.arrayBuffer());
+    }
+    const form = new FormData();
+    form.append("label", new Blob([mask]), "label.nrrd");
+    form.append("params", JSON.stringify({ label_info: [{ name: "liver", idx: 1 }], client_id: "reader" }));
+    const saved = await (await fetch(`${server.url}/datastore/label?image=${series}&tag=final`, { method: "PUT", body: form })).json() as { archive: { state: string; SeriesInstanceUID: string } };
+    expect(saved.archive.state).toBe("stored");
+    const found = await (await fetch(`${server.url}/proxy/dicom/qido/series?Modality=SEG`)).json() as Record<string, { Value: string[] }>[];
+    expect(found.map((one) => one["0020000E"].Value[0])).toEqual([saved.archive.SeriesInstanceUID]);
+    expect(await get("/limnet/v1/outbox")).toEqual({ waiting: [] });
+    await server.close();
+    server = await start();
+    expect(await get("/datastore/")).toMatchObject({ total: 1, completed: 1 });
+    const label = Buffer.from(await (await fetch(`${server.url}/datastore/label?label=${series}&tag=final`)).arrayBuffer());
+    expect(label.equals(mask)).toBe(true);
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('limnet_outbox_labels{state="waiting"} 0');
+  });
+
+  it("is shown to viewers through the proxy, without the archive's credentials", async () => {
+    const metadata = await fetch(`${server.url}/proxy/dicom/wado/studies/${study}/series/${series}/metadata`);
+    expect(await metadata.json()).toHaveLength(8);
+    const frames = await fetch(`${server.url}/proxy/dicom/wado/studies/${study}/series/${series}`, { headers: { Accept: 'multipart/related; type="application/dicom"; transfer-syntax=*' } });
+    expect(frames.headers.get("content-type")).toMatch(/multipart\/related/);
+    expect((await frames.arrayBuffer()).byteLength).toBeGreaterThan(8 * 64 * 64 * 2);
+    expect((await fetch(`${server.url}/proxy/dicom/qido/../../system`)).status).toBe(404);
+    expect((await fetch(`${server.url}/proxy/dicom/qido/patients`)).status).toBe(404);
+  });
+
+  it("needs the configuration and the commands that docs/orthanc.md shows", async () => {
+    const page = await readFile(join(root, "docs", "orthanc.md"), "utf8");
+    expect(page).toContain(await readFile(join(root, "test", "orthanc", "orthanc.json"), "utf8"));
+    for (const words of ["limnet studies add", "LIMNET_DICOMWEB_USERNAME", "LIMNET_DICOMWEB_PASSWORD_FILE", "/limnet/v1/outbox", "--cache-size"]) expect(page).toContain(words);
+  });
+});
