@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -31,6 +31,8 @@ describe("startServer", () => {
     const server = await start();
     expect(server).toMatchObject({ images: 0, url: `http://127.0.0.1:${server.port}` });
     expect(existsSync(join(folder, "scans", "datastore_v2.json"))).toBe(true);
+    // Journals and sessions are nobody else's on this machine.
+    expect((await stat(join(folder, "scans", ".limnet"))).mode & 0o777).toBe(0o700);
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
     await server.close();
     expect(events).toEqual(["app started", "app closed"]);

@@ -88,7 +88,7 @@ async function checkLogin({ auth, authRealm, tokens: file = defaultTokenFile() }
 async function makeFolders({ studies, state }: Config): Promise<void> {
   if (!isArchive(studies)) await mkdir(studies, { recursive: true });
   try {
-    await mkdir(state, { recursive: true });
+    await mkdir(state, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new ConfigError(`The folder ${state} for journals and temporary files cannot be made. Name another one with --state.`, { cause: error });
   }
