@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { pairs } from "../command.js";
+import { isArchive } from "../archive-settings.js";
 import { type Config, ConfigError, loadConfig } from "../config.js";
 import { usualMemory } from "../operations/memory.js";
 import { asText, exitCode, type Finding, ok, problem } from "./findings.js";
@@ -61,9 +62,7 @@ export async function examine({ conf, ...flags }: Omit<Flags, "json">): Promise<
   const { finding, digest } = await checkModels(config.conf.models_dir);
   findings.push(finding, checkApp(app), await checkMemory(config.memory ?? await usualMemory()), await checkPort(config.host, config.port));
   if (studies === undefined) return findings;
-  const archive = /^https?:\/\//i.test(studies);
-  findings.push(archive ? await checkArchive(studies) : await checkStudies(config.studies));
-  if (archive && flags.state === undefined && process.env.LIMNET_STATE === undefined) return findings;
+  findings.push(isArchive(config.studies) ? await checkArchive(config.studies) : await checkStudies(config.studies));
   findings.push(await checkState(config.state), await checkDisk(config.state));
   if (config.redis !== undefined) findings.push(await checkRedis(config.redis, config.state, digest));
   return findings;

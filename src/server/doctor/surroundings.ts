@@ -3,9 +3,11 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { access, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { CredentialError, Credentials } from "../../dicomweb/credentials.js";
 import { RedisLink, withoutPassword } from "../../jobs/redis/link.js";
 import { liveWorkers } from "../../jobs/redis/messages.js";
 import { spaceOf } from "../../jobs/redis/space.js";
+import { credentialSources } from "../archive-settings.js";
 import { type Finding, ok, problem, warning } from "./findings.js";
 
 const reason = (error: unknown) => (error as NodeJS.ErrnoException).code ?? (error as Error).message;
@@ -80,21 +82,20 @@ export async function checkRedis(url: string, state: string, model: string | nul
   }
 }
 
-/** Asks the archive for one study. */
-export async function checkArchive(url: string): Promise<Finding> {
+/** Asks the archive for one study, with the credentials of the server. */
+export async function checkArchive(url: string, credentials = new Credentials(credentialSources())): Promise<Finding> {
   const check = "archive";
   const base = new URL(url);
-  const headers: Record<string, string> = { Accept: "application/dicom+json" };
-  if (base.username !== "") headers.Authorization = `Basic ${Buffer.from(`${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`).toString("base64")}`;
-  base.username = "";
-  base.password = "";
   try {
+    const authorization = await credentials.header();
+    const headers = { Accept: "application/dicom+json", ...(authorization && { Authorization: authorization }) };
     const answer = await fetch(`${base.href.replace(/\/+$/, "")}/studies?limit=1`, { headers, signal: AbortSignal.timeout(10_000) });
     await answer.body?.cancel();
     if (answer.ok) return ok(check, `${base.host} answers DICOMweb queries`);
-    if (answer.status === 401 || answer.status === 403) return problem(check, `${base.host} asks for a login (${answer.status})`, "Set MONAI_LABEL_DICOMWEB_USERNAME and MONAI_LABEL_DICOMWEB_PASSWORD.");
+    if (answer.status === 401 || answer.status === 403) return problem(check, `${base.host} asks for a login (${answer.status})`, "Set LIMNET_DICOMWEB_USERNAME and LIMNET_DICOMWEB_PASSWORD_FILE, or LIMNET_DICOMWEB_TOKEN_FILE.");
     return problem(check, `${base.host} answers ${answer.status} to a query for studies`, "The address must end where /studies begins, such as http://orthanc:8042/dicom-web.");
   } catch (error) {
+    if (error instanceof CredentialError) return problem(check, "its credentials cannot be used", error.message);
     const cause = (error as { cause?: NodeJS.ErrnoException }).cause?.code ?? (error as Error).name;
     return problem(check, `${base.host} cannot be reached (${cause})`, "Check address, firewall and whether the archive runs.");
   }

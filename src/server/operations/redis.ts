@@ -8,11 +8,14 @@ import { RedisLink } from "../../jobs/redis/link.js";
 import type { JobCodec } from "../../jobs/redis/messages.js";
 import { RedisQueue } from "../../jobs/redis/queue.js";
 import { spaceOf } from "../../jobs/redis/space.js";
+import { isArchive } from "../archive-settings.js";
 import type { Config } from "../config.js";
 
 /** Jobs as they travel between machines that mount studies and state folder. */
 export function codecOf(config: Config): JobCodec<SegmentJob, SegmentResult> {
-  const roots: Roots = { studies: config.studies, state: config.state };
+  // The volumes of an archive lie in the cache, which the machines share then.
+  const studies = isArchive(config.studies) ? (config.cacheFolder ?? null) : config.studies;
+  const roots: Roots = { studies, state: config.state };
   return { pack: (job) => packJob(job, roots), unpack: (data) => unpackJob(data, roots), unpackResult };
 }
 

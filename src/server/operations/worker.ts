@@ -5,6 +5,7 @@ import type { Log } from "../../datastore/log.js";
 import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { withoutPassword } from "../../jobs/redis/link.js";
 import { RedisWorker } from "../../jobs/redis/worker.js";
+import { isArchive } from "../archive-settings.js";
 import { type Config, ConfigError } from "../config.js";
 import { usualMemory } from "./memory.js";
 import { codecOf, connect } from "./redis.js";
@@ -20,7 +21,7 @@ export interface RunningWorker {
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   const { redis, studies } = config;
   if (redis === undefined) throw new ConfigError("Which queue? Name the address of Redis with --redis, for example --redis redis://127.0.0.1:6379.");
-  if (!existsSync(studies)) throw new ConfigError(`The studies folder ${studies} does not exist on this machine. Mount the one that the server uses.`);
+  if (!isArchive(studies) && !existsSync(studies)) throw new ConfigError(`The studies folder ${studies} does not exist on this machine. Mount the one that the server uses.`);
   const { engine, modelDigest } = await openEngine({ conf: config.conf, logger: log, memoryBytes: config.memory ?? await usualMemory() });
   const link = await connect({ ...config, redis }, modelDigest, log).catch(async (error: Error) => {
     await engine.close();
