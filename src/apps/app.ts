@@ -32,6 +32,8 @@ export interface InferRequest {
   readonly params: Params;
   /** Who asks: the authenticated user, else `client_id`, else "". Work of two users never mixes. */
   readonly user: string;
+  /** The mask that the first click refines, 0 and 1 on the grid of the image, i fastest; absent: the empty mask. */
+  readonly start?: Uint8Array;
 }
 
 export interface InferOptions {
@@ -97,6 +99,8 @@ export interface App {
   readonly labels: readonly string[];
   /** What labels mean, for DICOM; a name that is not in it is written as itself. */
   readonly codes?: CodeTable;
+  /** Digest of the networks, where it is known beforehand. */
+  readonly modelDigest?: string;
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   /** Where the app keeps the history of what is clicked. */

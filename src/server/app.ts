@@ -8,9 +8,11 @@ import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import { LocalDecoder } from "../dicom/codecs/decode.js";
 import type { FrameDecoder } from "../dicom/types.js";
+import { DicomLabels } from "../dicom/labels.js";
 import { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
 import { type Archive, clearScratch, type ServerContext, scratchRoot } from "./context.js";
+import { labelSettings } from "./label-settings.js";
 import { docsRouter } from "./docs.js";
 import { type Endpoint, mount } from "./endpoint.js";
 import { errorHandler, notFound } from "./errors.js";
@@ -96,7 +98,8 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   const tasks = { train: new TaskFamily("Train"), batch: new TaskFamily("Batch_infer"), scoring: new TaskFamily("Scoring") };
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const context: ServerContext = { app, datastore, config, log: logger, decoder, sessions, auth, leases, tasks, metrics, archive, stopping: gate.closing, closing: stop.signal };
+  const labels = new DicomLabels(labelSettings(app, config));
+  const context: ServerContext = { app, datastore, config, log: logger, decoder, sessions, auth, leases, labels, tasks, metrics, archive, stopping: gate.closing, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 
   const http = express();

@@ -39,6 +39,8 @@ const schema = z.object({
   /** Seconds for which an image that a client was given to label is given to no other; 0 switches that off. */
   leaseSeconds: z.coerce.number().min(0).default(3600),
   inferTimeout: z.coerce.number().positive().default(600),
+  /** How DICOM segmentations are written: "labelmap" is smaller, but only newer programs read it. */
+  dicomSeg: z.enum(["binary", "labelmap"]).default("binary"),
   ...archiveShape,
   ...limitShape,
   ...authShape,
@@ -68,6 +70,7 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
   leaseSeconds: ["LIMNET_LEASE_SECONDS"],
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
+  dicomSeg: ["LIMNET_DICOM_SEG"],
   ...archiveEnvironment,
   ...limitEnvironment,
   ...authEnvironment,

@@ -8,6 +8,7 @@ import { LimnetError } from "../errors.js";
 
 /** Content type by file name, as Python guesses it: volumes are octet streams, MITK looks for that very text. */
 export function mimeType(name: string): string {
+  if (/\.dcm$/i.test(name)) return "application/dicom";
   if (/\.json$/i.test(name)) return "application/json";
   if (/\.png$/i.test(name)) return "image/png";
   if (/\.jpe?g$/i.test(name)) return "image/jpeg";

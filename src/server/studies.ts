@@ -14,6 +14,7 @@ import { archiveKey, archiveSettings, defaultDeadlines } from "../dicomweb/setti
 import { credentialSources, isArchive } from "./archive-settings.js";
 import { type Config, ConfigError } from "./config.js";
 import type { Archive } from "./context.js";
+import { labelSettings } from "./label-settings.js";
 
 export interface Studies {
   readonly datastore: Datastore;
@@ -43,7 +44,7 @@ export async function openStudies(config: Config, log: Log, decoder: FrameDecode
     freshMs: config.archiveFresh * 1000,
     leaseMs: Math.max(60, config.inferTimeout) * 1000,
   });
-  return { datastore, archive: { client, outbox: datastore.outbox }, use: (app) => { labels.codes = app.codes ?? {}; labels.version = app.version; } };
+  return { datastore, archive: { client, outbox: datastore.outbox }, use: (app) => { labels.settings = labelSettings(app, config); } };
 }
 
 /** A client of the archive with the credentials of the environment. Throws ConfigError. */

@@ -61,6 +61,7 @@ export class LimnetApp implements App {
   readonly version: string;
   readonly labels: readonly string[];
   readonly codes: CodeTable;
+  readonly modelDigest?: string;
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly objects: Objects;
@@ -78,6 +79,7 @@ export class LimnetApp implements App {
     this.version = version;
     this.labels = labels;
     this.codes = options.codes ?? {};
+    this.modelDigest = modelDigest;
     const journals = new Journals(stateDir);
     const lock = new KeyedLock();
     this.#keeper = new DiskKeeper({ journals, lock, stateDir, limitBytes: options.stateLimit ?? Infinity, log: options.log ?? silentLog });

@@ -18,6 +18,7 @@ const way = z.object({
     fusion: z.enum(["network", "none", "oracle"]), memory: z.enum(["permanent", "literal"]), propagate: z.boolean(),
     window: z.tuple([z.number(), z.number()]).nullable(),
   }),
+  start: key.optional(),
 });
 const click = z.object({ voxel: z.tuple([index, index, index]), positive: z.boolean() });
 const op = z.discriminatedUnion("op", [

@@ -14,6 +14,7 @@ import { type Entry, emptyHistory, extendHistory, type History, type StateRecord
 
 const fileName = "journal.jsonl";
 const objectName = "object.json";
+const startPrefix = "start-";
 const archiveName = /^journal-(\d+-\d+\.jsonl\.gz|damaged-\d+\.jsonl)$/;
 
 /** Whose work it is; `object.json`. */
@@ -56,6 +57,11 @@ export class Journal {
 
   get #file(): string {
     return path.join(this.folder, fileName);
+  }
+
+  /** Where a mask that the object starts from is kept (start.ts). */
+  startPath(name: string): string {
+    return path.join(this.folder, `${startPrefix}${name}.gz`);
   }
 
   /** Where the fused probabilities of a state are kept. */
@@ -154,10 +160,10 @@ export class Journal {
     return digest === record.digest;
   }
 
-  /** Deletes every result but those of `keep`. */
+  /** Deletes every result but those of `keep`, and the masks that the object starts from. */
   async prune(keep: ReadonlySet<string>): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [])) {
-      if (name.startsWith("journal") || name === objectName || keep.has(name.replace(/\.gz$/, ""))) continue;
+      if (name.startsWith("journal") || name.startsWith(startPrefix) || name === objectName || keep.has(name.replace(/\.gz$/, ""))) continue;
       await rm(path.join(this.folder, name), { force: true });
     }
   }

@@ -113,7 +113,7 @@ export class ObjectWork {
   async follow(next: Next, action: Action, strict = false): Promise<ObjectState> {
     const steps = next.kind === "steps" ? next.steps : [];
     const step = next.kind === "nothing" ? null : next.kind === "move" ? (this.#history.steps[next.head - 1] ?? null) : steps.at(-1)!;
-    let fusedPath: string | null = null;
+    let fusedPath = step === null && next.kind === "move" ? this.#start(this.#history.steps[0]?.way) : null;
     let whole = false;
     try {
       for (const one of steps.length > 0 ? steps : step ? [step] : []) fusedPath = await this.#state(one, one.ops.length, strict);
@@ -150,7 +150,7 @@ export class ObjectWork {
   async #state(step: Step, count: number, strict: boolean): Promise<string | null> {
     const op = step.ops[count - 1];
     const key = step.keys[count - 1];
-    if (op === undefined || key === "") return null;
+    if (op === undefined || key === "") return this.#start(step.way);
     const record = this.#pending.find((one) => one.key === key) ?? this.#history.records.get(key);
     if (record && (await this.#journal.holds(record))) return this.#journal.statePath(key);
     const base = await this.#state(step, count - 1, strict);
@@ -166,6 +166,11 @@ export class ObjectWork {
     this.#ran.add(key);
     this.#seconds += (performance.now() - start) / 1000;
     return this.#journal.statePath(key);
+  }
+
+  /** File of the mask before the first round; null: empty. */
+  #start(way: Way | undefined): string | null {
+    return way?.start === undefined ? null : this.#journal.startPath(way.start);
   }
 
   /** File of the state that slices are taken from: of this step itself, or of one before it. */

@@ -13,6 +13,7 @@ import { ObjectWork, type Watch, type Workshop } from "./object.js";
 import { type MaskRequest, parseAxis, parseMaskRequest, parseSlice } from "./params.js";
 import { clickedSlice, intoPart } from "./part.js";
 import { type ClickLists, parseClicks } from "./rounds/clicks.js";
+import { keepStart } from "./start.js";
 import { tellState } from "./tell.js";
 
 export interface TaskContext {
@@ -74,7 +75,7 @@ export class LimnetTask implements InferTask {
     const name = objectName({ digest: request.image.digest, user: request.user, label: wanted.label });
     const { desk, lock, keeper } = this.#context;
     const { foreground, background, slice, axis } = request.params;
-    const wish = { kind: this.#name, wish: JSON.stringify([foreground, background, slice, axis]) };
+    const wish = { kind: this.#name, wish: JSON.stringify([foreground, background, slice, axis, request.start !== undefined]) };
     try {
       return await desk.sit(name, "infer", options.signal, (signal, watch) =>
         lock.run(name, { signal, ...wish }, (giveWay) => this.#answer(request, wanted, { ...options, signal, watch, giveWay })));
@@ -84,7 +85,7 @@ export class LimnetTask implements InferTask {
   }
 
   async #answer(
-    { image, params, user }: InferRequest, wanted: MaskRequest, options: InferOptions & { watch: Watch; giveWay: AbortSignal },
+    { image, params, user, start: given }: InferRequest, wanted: MaskRequest, options: InferOptions & { watch: Watch; giveWay: AbortSignal },
   ): Promise<InferResult> {
     const { workshop, journals, desk, fusion, memory } = this.#context;
     const start = performance.now();
@@ -101,8 +102,12 @@ export class LimnetTask implements InferTask {
     const identity = { image: image.id, digest: image.digest, user, label: wanted.label };
     const { signal, watch, giveWay, requestId, tempDir } = options;
     const place = { giveWay, requestId, urgency: options.urgency ?? (this.dimension === 2 ? "glance" : "round") } as const;
-    const work = await ObjectWork.open(workshop, journals.of(identity), { image, user, signal, watch, place });
-    const state = await work.click({ model: this.#name, axis, settings }, lists);
+    const journal = journals.of(identity);
+    const begin = given && (await keepStart(journal, given, shape));
+    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place });
+    const clicked = await work.click({ model: this.#name, axis, settings, ...(begin && { start: begin }) }, lists);
+    // Without a click, the mask is the one that there was.
+    const state = clicked.step === null && begin ? { ...clicked, fusedPath: journal.startPath(begin) } : clicked;
     tellState(desk, identity, "infer", state);
     return answerOf(state, { wanted, grid, part, axis, tempDir, start });
   }

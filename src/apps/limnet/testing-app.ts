@@ -30,6 +30,8 @@ export interface AskOptions {
   /** Another app than the first. */
   readonly to?: LimnetApp;
   readonly signal?: AbortSignal;
+  /** Mask that the first click refines. */
+  readonly start?: Uint8Array;
 }
 
 /** Server side of one image "scan" and its user. */
@@ -64,8 +66,8 @@ export class TestBench {
     });
   }
 
-  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal }: AskOptions = {}) {
-    const request = { image: this.image, params, user };
+  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, start }: AskOptions = {}) {
+    const request = { image: this.image, params, user, start };
     const { file, json } = await to.models.get(model)!.run(request, { signal, tempDir: path.join(this.folder, "tmp") });
     const mask = file ? Array.from((await readVolume(file.path)).voxels) : null;
     return { file, json, mask, own: json.limnet as Own };

@@ -7,7 +7,7 @@ import { dimensions, perFrameGroups, sharedGroups } from "./groups.js";
 import { type Attributes, creatorName, frameOfReference, type LabelSource, type Making, newObject, patientAndStudy, referencedInstances } from "./modules.js";
 import { part10 } from "./part10.js";
 import { type Segment, segmentItem } from "./segments.js";
-import { newUid, uidOf } from "./values.js";
+import { uidOf } from "./values.js";
 
 export const segmentationStorage = "1.2.840.10008.5.1.4.1.1.66.4";
 export const labelMapStorage = "1.2.840.10008.5.1.4.1.1.66.7";
@@ -39,20 +39,6 @@ export function encodeSeg(source: LabelSource, segments: readonly Segment[], opt
   // Bits may be OB; numbers of two bytes are OW (PS3.5 8.1.2).
   const pixelVr = labelMap && segments.length > 255 ? "OW" : "OB";
   return part10(attributes, [elementHeader(0x52009230, "SQ", groups.length), groups, elementHeader(0x7fe00010, pixelVr, pixels.length), pixels]);
-}
-
-/**
- * The same as one file or several: objects that overlap go into label maps of their own, which are instances of one series;
- * a binary segmentation is always one file. Throws as encodeSeg.
- */
-export function encodeSegs(source: LabelSource, segments: readonly Segment[], options: SegOptions): Buffer[] {
-  if (options.kind !== "labelmap" || !placeFrames(segments, source.shape).overlap) return [encodeSeg(source, segments, options)];
-  const series = options.uids?.series ?? newUid();
-  const layers = [...new Set(segments.map(({ labels }) => labels))];
-  return layers.map((layer, at) => encodeSeg(source, segments.filter(({ labels }) => labels === layer), {
-    ...options, instanceNumber: at + 1,
-    uids: { series, instance: options.uids ? (at === 0 ? options.uids.instance : uidOf("layer", options.uids.instance, String(at))) : newUid() },
-  }));
 }
 
 function header(source: LabelSource, segments: readonly Segment[], options: SegOptions, { labelMap, overlap, frames }: { labelMap: boolean; overlap: boolean; frames: number }): Attributes {

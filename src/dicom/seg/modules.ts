@@ -20,8 +20,6 @@ export interface Making {
   /** Given: the object is the same, byte for byte, whenever it is made of the same label. Default: new ones. */
   readonly uids?: { readonly series: string; readonly instance: string };
   readonly seriesNumber?: number;
-  /** Default 1. */
-  readonly instanceNumber?: number;
   readonly seriesDescription?: string;
 }
 
@@ -102,7 +100,7 @@ export function newObject(modality: "SEG" | "RTSTRUCT", sopClassUid: string, mak
     Modality: modality,
     SeriesInstanceUID: uids.series,
     SeriesNumber: String(making.seriesNumber ?? 1),
-    InstanceNumber: String(making.instanceNumber ?? 1),
+    InstanceNumber: "1",
     SeriesDate: date,
     SeriesTime: time,
     ...(making.seriesDescription ? { SeriesDescription: text(making.seriesDescription) } : {}),

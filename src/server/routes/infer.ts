@@ -1,16 +1,20 @@
 /** POST /infer/{model}: clicks in, mask out. Parts 2 and 12 of the protocol. */
 import { randomBytes } from "node:crypto";
 import { copyFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
-import type { App, ImageSource, InferResult, InferTask, Params } from "../../apps/app.js";
+import type { App, ImageSource, InferRequest, InferResult, InferTask, Params } from "../../apps/app.js";
 import { unknownImage } from "../../datastore/folder.js";
 import { originalTag } from "../../datastore/names.js";
 import { convertSeries, isDicomFile, volumeExtension } from "../../dicom/files.js";
+import { noSource } from "../../dicom/labels.js";
+import type { LabelSource } from "../../dicom/seg/modules.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import { signature } from "../auth/roles.js";
+import { sendDownload } from "../downloads.js";
 import { sendResult } from "../results.js";
+import { startMask } from "../start-mask.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { type Form, readForm } from "../uploads.js";
 import { inferResult } from "./replies.js";
@@ -24,7 +28,7 @@ const querySchema = z.object({
 });
 type InferCall = Call<z.infer<typeof pathSchema>, z.infer<typeof querySchema>>;
 
-const form = { type: "object", properties: { params: jsonPart, file: filePart } };
+const form = { type: "object", properties: { params: jsonPart, file: filePart, label: filePart } };
 
 export function inferRoutes(): Endpoint[] {
   return [endpoint({
@@ -49,15 +53,19 @@ export function inferRoutes(): Endpoint[] {
 async function infer(call: InferCall): Promise<unknown> {
   const { path, query, req, res, scratch, context } = call;
   const task = findModel(context.app, path.model);
-  if (query.output === "dicom_seg") {
-    throw new LimnetError("not_implemented", "output=dicom_seg is not available yet. Ask for output=image and a result_extension of .nrrd or .nii.gz.");
-  }
-  const form = await readForm({ req, res, config: context.config, scratch, files: ["file"], texts: ["params"] });
+  const form = await readForm({ req, res, config: context.config, scratch, files: ["file", "label"], texts: ["params"] });
   // `model` and `image` inside params would replace the outer ones in MONAI Label; here they mean nothing.
   const { model: _model, image: _image, ...params } = await form.object("params");
-  const image = await findImage(call, form, task.onlySlice?.(params) ?? null);
-  const result = await run(task, image, params, call);
+  // A DICOM object and a starting mask are on the grid of the whole image.
+  const wholeImage = query.output === "dicom_seg" || form.file("label") !== undefined || Boolean(params.start);
+  const image = await findImage(call, form, wholeImage ? null : (task.onlySlice?.(params) ?? null));
+  const source = query.output === "dicom_seg" ? await dicomSource(call, image) : null;
+  // The mask that a DICOM object is made of lies in a file, whatever the client says of files.
+  const asked = source ? { ...params, result_extension: ".nrrd", result_write_to_file: true } : params;
+  const start = await startMask(context, form.file("label"), params, image);
+  const result = await run(task, { image, params: asked, start }, call);
   try {
+    if (source) return await replyDicom(call, params, source, result);
     return await reply(call, params, image, result);
   } finally {
     if (result.file) await rm(result.file.path, { force: true });
@@ -93,12 +101,12 @@ async function findImage({ query, user, scratch, signal, context: { datastore, s
   throw new LimnetError("bad_request", "No image is given. Name one of the datastore with ?image=ID, or send a volume as form part `file`.");
 }
 
-async function run(task: InferTask, image: ImageSource, params: Params, { signal, scratch, context, res, user: { id } }: InferCall): Promise<InferResult> {
+async function run(task: InferTask, { image, params, start }: Omit<InferRequest, "user">, { signal, scratch, context, res, user: { id } }: InferCall): Promise<InferResult> {
   const deadline = AbortSignal.timeout(context.config.inferTimeout * 1000);
   // Who logged in is who it says; else a client_id keeps the rounds of two people apart, and nobody shares the work of nobody.
   const user = id || (typeof params.client_id === "string" ? params.client_id.slice(0, 200) : "");
   try {
-    return await task.run({ image, params, user }, {
+    return await task.run({ image, params, user, start }, {
       signal: AbortSignal.any([signal, deadline]), tempDir: await scratch.folder(), requestId: res.locals.requestId,
     });
   } catch (error) {
@@ -107,6 +115,23 @@ async function run(task: InferTask, image: ImageSource, params: Params, { signal
     }
     throw error;
   }
+}
+
+/** The series that the image was made of (protocol 2.4). */
+async function dicomSource({ context: { datastore } }: InferCall, { id }: ImageSource): Promise<LabelSource> {
+  const source = id === "" ? null : await datastore.source?.(id);
+  if (!source) throw noSource();
+  return source;
+}
+
+/** The result as a DICOM segmentation. `label_info` names what `label` does not. */
+async function replyDicom({ path, res, scratch, context: { labels }, user }: InferCall, params: Params, source: LabelSource, { file, json }: InferResult): Promise<undefined> {
+  if (!file) throw new LimnetError("unsupported_output", "This model gives no mask, so there is nothing to write as DICOM. Ask for output=json.");
+  const { label_info, label, client_id } = params;
+  const object = join(await scratch.folder(), `seg-${randomBytes(6).toString("hex")}.dcm`);
+  await labels.export({ path: file.path, info: { label_info, label, client_id, model: path.model, params: json, ...signature(user) } }, source, source, "dicom_seg", object);
+  await sendDownload(res, object, basename(object), "The result is gone. Send the request again.");
+  return undefined;
 }
 
 async function reply({ path, query, res, scratch, context, user }: InferCall, params: Params, image: ImageSource, result: InferResult): Promise<unknown> {

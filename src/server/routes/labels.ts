@@ -1,8 +1,10 @@
 /** /datastore/label: labels in and out. The id of a label is that of its image; the tag says which of its labels. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { unknownImage } from "../../datastore/folder.js";
 import { checkExtension, checkTag, finalTag, labelExtensions } from "../../datastore/names.js";
+import { type ExportFormat, exportFormats } from "../../dicom/export.js";
 import { LimnetError } from "../../errors.js";
 import { convertRawLabel } from "../../imaging/raw-label.js";
 import { readHeader } from "../../imaging/read.js";
@@ -40,7 +42,7 @@ function saveLabel(): Endpoint {
     body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
     reply: json(labelId), fails: [400, 404, 413], links: labelLinks,
     async handle({ query, req, res, scratch, user, context }) {
-      const { datastore, config } = context;
+      const { datastore, config, labels } = context;
       const labelTag = query.tag || finalTag;
       checkTag(labelTag);
       if (!(await datastore.peek(query.image))) throw unknownImage(query.image);
@@ -58,6 +60,11 @@ function saveLabel(): Endpoint {
         const volume = join(await scratch.folder(), "label.nii.gz");
         await convertRawLabel(upload.path, await datastore.imageHeader(query.image), volume);
         return save(".nii.gz", volume);
+      }
+      if (upload.ext.toLowerCase() === ".dcm") {
+        const volume = join(await scratch.folder(), "label.seg.nrrd");
+        await labels.read([await readFile(upload.path)], (await datastore.source?.(query.image)) ?? (await datastore.imageHeader(query.image)), volume);
+        return save(".seg.nrrd", volume);
       }
       checkExtension(upload.ext, labelExtensions);
       // Overlapping segments of Slicer lie in a fourth axis, which is more than a volume has: kept as they are.
@@ -82,12 +89,17 @@ function removeLabel(): Endpoint {
 
 function downloadLabel(): Endpoint {
   return endpoint({
-    method: "get", path: "/datastore/label", tag, role: "user", summary: "The file of a label", querySchema: oneLabel, reply: fileReply, fails: [404],
-    async handle({ query, res, context: { datastore } }) {
+    method: "get", path: "/datastore/label", tag, role: "user", summary: "The file of a label, as it was saved or in another format", reply: fileReply, fails: [404],
+    querySchema: oneLabel.extend({ format: z.enum(Object.keys(exportFormats) as [ExportFormat]).optional().meta({ description: "Default: as it was saved. The DICOM formats need an image that is DICOM" }) }),
+    async handle({ query, res, scratch, context: { datastore, labels } }) {
       const missing = "Label NOT Found. GET /datastore/?output=all lists the labels that are there.";
       const label = await datastore.label(query.label, query.tag);
       if (!label) throw new LimnetError("unknown_label", missing);
-      await sendDownload(res, label.path, label.id + label.ext, missing);
+      if (query.format === undefined) return sendDownload(res, label.path, label.id + label.ext, missing);
+      const file = join(await scratch.folder(), `export${exportFormats[query.format]}`);
+      const source = (await datastore.source?.(label.id)) ?? null;
+      await labels.export(label, source ?? (await datastore.imageHeader(label.id)), source, query.format, file);
+      await sendDownload(res, file, label.id + exportFormats[query.format], missing);
     },
   });
 }

@@ -13,6 +13,8 @@ export interface Way {
   readonly model: string;
   readonly axis: Axis;
   readonly settings: LimnetSettings;
+  /** The mask that there was before the first round: its name (startName). Absent: the empty mask. */
+  readonly start?: string;
 }
 
 export type Op =
@@ -29,8 +31,8 @@ export function sameWay(a: Way, b: Way): boolean {
   return wayText(a) === wayText(b);
 }
 
-function wayText({ model, axis, settings: { fusion, memory, propagate, window } }: Way): string {
-  return JSON.stringify([model, axis, fusion, memory, propagate, window]);
+function wayText({ model, axis, settings: { fusion, memory, propagate, window }, start }: Way): string {
+  return JSON.stringify([model, axis, fusion, memory, propagate, window, ...(start === undefined ? [] : [start])]);
 }
 
 const hashed = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
