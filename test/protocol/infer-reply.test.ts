@@ -80,7 +80,7 @@ describe("the other outputs", () => {
     lab.behave.run = maskTask;
   });
 
-  it("any other output is a 422 in the array form, dicom_seg a 501 for now", async () => {
+  it("any other output is a 422 in the array form, dicom_seg one where the image is no DICOM", async () => {
     const reply = await request(lab.server.http).post("/infer/limnet?image=scan_1&output=bogus").expect(422);
     expect(reply.body.detail).toEqual([{
       type: "enum", loc: ["query", "output"], msg: "Input should be 'image', 'json', 'all' or 'dicom_seg'", input: "bogus",
@@ -88,7 +88,7 @@ describe("the other outputs", () => {
     }]);
     await request(lab.server.http).post("/infer/limnet?image=scan_1&output=").expect(422);
     await request(lab.server.http).post("/infer/limnet?image=scan_1&output=JSON").expect(422);
-    await request(lab.server.http).post("/infer/limnet?image=scan_1&output=dicom_seg").expect(501);
+    await request(lab.server.http).post("/infer/limnet?image=scan_1&output=dicom_seg").expect(422);
   });
 
   it("save_label keeps the mask as a label under `original`", async () => {
