@@ -4,6 +4,7 @@ import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { benchDatastore } from "./datastore.js";
+import { benchDicom } from "./dicom.js";
 import { benchEngine } from "./engine.js";
 import { benchJournal } from "./journal.js";
 import { benchOverhead } from "./overhead.js";
@@ -26,7 +27,7 @@ try {
   const scan = await writeScan(folder, "bench");
   const states = await mkdtemp(join(tmpdir(), "limnet-bench-states-"));
   try {
-    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...await benchJournal(folder, "bench"), ...await benchOverhead(), ...benchSeg(), ...await benchDatastore()];
+    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...await benchJournal(folder, "bench"), ...await benchOverhead(), ...await benchDicom(), ...benchSeg(), ...await benchDatastore()];
     printFigures(figures);
     if (values.out) {
       await mkdir(dirname(resolve(values.out)), { recursive: true });
