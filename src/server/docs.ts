@@ -15,6 +15,11 @@ export function docsRouter(document: OpenApiDocument): Router {
   // Swagger UI brings a style sheet inside its page, and its pictures as data.
   const policy = pagePolicy({ "style-src": ["'self'", "'unsafe-inline'"], "img-src": ["'self'", "data:"] });
   router.get(["/", "/docs"], policy, page);
+  // What browsers ask for by themselves.
+  router.get("/favicon.ico", (req, _res, next) => {
+    req.url = "/favicon-32x32.png";
+    next();
+  });
   const assets = swaggerUi.serveFiles(document, options) as RequestHandler[];
   router.get(/^\/(swagger-ui|favicon-|oauth2-redirect)[\w.-]*$/, ...assets);
   return router;

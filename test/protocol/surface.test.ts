@@ -122,7 +122,7 @@ describe("the description of the API", () => {
     expect(body.openapi).toBe("3.1.0");
     const described = Object.entries(body.paths as Record<string, object>).flatMap(([path, verbs]) => Object.keys(verbs).map((verb) => `${verb} ${path}`));
     const stack = (lab.server.http.router as unknown as { stack: { handle: { stack?: { route?: { path: unknown; stack: { method?: string }[] } }[] } }[] }).stack;
-    const served = stack.flatMap((layer) => layer.handle.stack ?? []).flatMap(({ route }) => (route && typeof route.path === "string" && route.path !== "/openapi.json"
+    const served = stack.flatMap((layer) => layer.handle.stack ?? []).flatMap(({ route }) => (route && typeof route.path === "string" && !["/openapi.json", "/favicon.ico"].includes(route.path)
       ? route.stack.filter(({ method }) => method).map(({ method }) => `${method} ${route.path}`) : []));
     expect([...described].map((line) => expressPath(line)).sort()).toEqual([...served].sort());
     expect(described.length).toBe(allEndpoints().filter(({ tag }) => tag !== loginTag).length);
@@ -136,6 +136,7 @@ describe("the description of the API", () => {
       await api().get(file.slice(1)).expect(200);
     }
     expect(page.headers["content-security-policy"]).not.toContain("upgrade-insecure-requests");
+    await api().get("/favicon.ico").expect(200).expect("Content-Type", "image/png");
     await api().get("/package.json").expect(404);
   });
 });

@@ -16,7 +16,7 @@ export function activeLearningRoutes(): Endpoint[] {
     role: "user",
     summary: "The next image to label; {} where nothing is left",
     pathSchema: z.object({ strategy: z.string() }),
-    body: { "application/json": { type: "object", properties: {
+    body: { "application/json": { type: ["object", "null"], properties: {
       client_id: { type: ["string", "null"] },
       label_tag: { type: "string", description: "What counts as labelled; default final" },
       labels: { type: "array", items: { type: "string" }, description: "Segments that a label has to name before its image counts as labelled" },

@@ -77,7 +77,7 @@ export function historyRoutes(): Endpoint[] {
     }),
     endpoint({
       method: "get", path: "/limnet/v1/events", tag, role: "user", summary: "Server-sent events: state, queued, slice, round, error", querySchema: object, fails: [404],
-      reply: { "text/event-stream": { type: "string" } },
+      reply: { "text/event-stream": {} },
       async handle(call) {
         const all = objects(call);
         const ref = await objectOf(call);

@@ -21,7 +21,7 @@ const taskObject = z.looseObject({
   end_ts: z.string().optional(),
   details: z.array(z.string()).optional(),
 }).meta({ id: "Task" });
-const options = { type: "object", additionalProperties: true } as const;
+const options = { type: ["object", "null"], additionalProperties: true } as const;
 
 export function taskRoutes(): Endpoint[] {
   return [...training(), ...batchInference(), ...scoring()];
