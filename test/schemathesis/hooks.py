@@ -43,3 +43,10 @@ def read_form(context, response):
         name = head.split(b'name="')[1].split(b'"')[0].decode()
         form[name] = json.loads(body) if b"application/json" in head else body.decode("latin1")
     return form
+
+
+@schemathesis.serializer("multipart/related")
+def write_related(context, value):
+    """STOW of the archive: one part of what was generated; without an archive behind the server nobody reads it."""
+    content = value.data if isinstance(value, Binary) else json.dumps(value).encode() if not isinstance(value, bytes) else value
+    return b"--b\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--b--\r\n"

@@ -27,7 +27,7 @@ const steps = z.coerce.number().int().min(1).max(1_000_000).default(1).meta({ de
 const slice = z.coerce.number().int().min(0);
 const maskReply = { "multipart/form-data": { type: "object", properties: { params: { type: "object" }, image: filePart } }, "application/json": { type: "object" }, "application/octet-stream": filePart };
 
-const click = z.object({ voxel: z.tuple([z.number(), z.number(), z.number()]), positive: z.boolean() });
+const click = z.object({ voxel: z.array(z.number()).length(3), positive: z.boolean() });
 const roundsReply = z.object({
   image: z.string(), label: z.string(),
   head: z.number().meta({ description: "The newest round in force; 0 without clicks" }),
