@@ -20,12 +20,11 @@ export function createHttp(listener: RequestListener, config: Config): Server {
 
 /** Lets a client go that stops sending in the middle of a body; what it sent goes with its request's temporary folder. */
 export function stalledBodies({ stallSeconds, idleSeconds }: Config): RequestHandler {
-  return (req, res, next) => {
+  return (req, _res, next) => {
     if (req.headers["content-length"] ?? req.headers["transfer-encoding"]) {
       const calm = () => req.socket.setTimeout(idleSeconds * 1000);
       req.socket.setTimeout(stallSeconds * 1000);
       req.once("end", calm);
-      res.once("close", calm);
     }
     next();
   };
