@@ -83,7 +83,10 @@ async function worker(core: number, studies: string, redis: string): Promise<Chi
 async function roundsPerMinute(folder: string, images: readonly string[], workers: number): Promise<number> {
   const redis = await RedisProcess.start();
   const children: ChildProcess[] = [];
-  const server = await serve(folder, "--redis", redis.url);
+  const server = await serve(folder, "--redis", redis.url).catch(async (error: unknown) => {
+    await redis.stop();
+    throw error;
+  });
   try {
     for (let core = 0; core < workers; core++) children.push(await worker(core, folder, redis.url));
     await sleep(3000);
