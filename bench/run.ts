@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { benchArchive } from "./archive.js";
 import { benchDatastore } from "./datastore.js";
 import { benchDicom } from "./dicom.js";
 import { benchEngine } from "./engine.js";
@@ -27,7 +28,7 @@ try {
   const scan = await writeScan(folder, "bench");
   const states = await mkdtemp(join(tmpdir(), "limnet-bench-states-"));
   try {
-    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...await benchJournal(folder, "bench"), ...await benchOverhead(), ...await benchDicom(), ...benchSeg(), ...await benchDatastore()];
+    const figures = [...await benchEngine(scan, states), ...await benchServer(folder, "bench"), ...await benchJournal(folder, "bench"), ...await benchOverhead(), ...await benchDicom(), ...benchSeg(), ...await benchDatastore(), ...await benchArchive()];
     printFigures(figures);
     if (values.out) {
       await mkdir(dirname(resolve(values.out)), { recursive: true });

@@ -13,6 +13,8 @@ export class ArchiveXhr {
   onloadend: (() => void) | null = null;
   /** Why there is no answer: dicomweb-client only knows that the request failed. */
   failure: unknown = null;
+  /** Answers are kept as bytes, whatever `responseType` says. */
+  binary = false;
   readonly #http: ArchiveHttp;
   readonly #signal: AbortSignal | undefined;
   readonly #headers: Record<string, string> = {};
@@ -60,7 +62,9 @@ export class ArchiveXhr {
     const answer = await this.#http.send({ method: this.#method, url: this.#url, headers: { Accept: "application/dicom+json", ...this.#headers }, body: sent, signal: this.#signal });
     const bytes = await readAll(answer, this.#http.settings.maxJsonBytes);
     this.#answerHeaders = answer.headers;
-    if (this.responseType === "json") {
+    if (this.binary) {
+      this.response = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+    } else if (this.responseType === "json") {
       // Also of errors: a 409 of STOW says in JSON what failed.
       this.response = parseJson(bytes);
       if (this.response === null && answer.status === 200) throw notJson(this.getResponseHeader("content-type"), bytes);
