@@ -24,7 +24,7 @@ test("the radiology app of this repository is opened", async () => {
   expect(app.name).toMatch(/^LIM-Net - Radiology \(\d+\.\d+\.\d+\)$/);
   expect(app.labels.length).toBeGreaterThan(5);
   expect([...app.models.keys()]).toEqual(["limnet", "limnet_2d"]);
-  expect([...app.strategies.keys()]).toEqual(["random", "first", "last"]);
+  expect([...app.strategies.keys()]).toEqual(["random", "first", "last", "uncertainty"]);
 });
 
 test("conf chooses models; keys that other apps know are let through", async () => {

@@ -17,7 +17,9 @@ import { DiskKeeper } from "./keeper.js";
 import { KeyedLock } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
 import { LimnetObjects } from "./objects.js";
+import { LimnetStored } from "./stored.js";
 import { kinds, LimnetTask, type TaskContext } from "./task.js";
+import { uncertaintyStrategy } from "./uncertainty.js";
 
 export interface LimnetAppOptions {
   readonly name: string;
@@ -92,7 +94,11 @@ export class LimnetApp implements App {
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
     this.models = new Map(published.map((kind) => [kind.name, new LimnetTask(kind, context)]));
     this.objects = new LimnetObjects(context);
-    this.strategies = new Map([["random", randomStrategy({ seed: options.seed })], ["first", firstStrategy()], ["last", lastStrategy()]]);
+    const stored = new LimnetStored("", context);
+    this.strategies = new Map([
+      ["random", randomStrategy({ seed: options.seed })], ["first", firstStrategy()], ["last", lastStrategy()],
+      ["uncertainty", uncertaintyStrategy(() => stored.journals())],
+    ]);
   }
 
   async start(): Promise<void> {

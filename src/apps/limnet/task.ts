@@ -14,6 +14,7 @@ import { type MaskRequest, parseAxis, parseMaskRequest, parseSlice } from "./par
 import { clickedSlice, intoPart } from "./part.js";
 import { type ClickLists, parseClicks } from "./rounds/clicks.js";
 import { keepStart } from "./start.js";
+import { LimnetStored } from "./stored.js";
 import { tellState } from "./tell.js";
 
 export interface TaskContext {
@@ -49,6 +50,7 @@ export class LimnetTask implements InferTask {
   readonly labels: readonly string[];
   readonly dimension: 2 | 3;
   readonly description: string;
+  readonly stored: LimnetStored;
   readonly #name: string;
   readonly #context: TaskContext;
 
@@ -58,6 +60,7 @@ export class LimnetTask implements InferTask {
     this.description = kind.description;
     this.labels = context.labels;
     this.#context = context;
+    this.stored = new LimnetStored(kind.name, context);
   }
 
   /** Options that clients show; arrays are choices, the default first (protocol 3.2). */
