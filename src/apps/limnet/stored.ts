@@ -87,7 +87,7 @@ export class LimnetStored implements StoredWork {
       if (!step || step.way.model !== this.#model || clicksOf(step.ops).length === 0) continue;
       const changed = (await stat(path.join(journal.folder, "journal.jsonl"))).mtimeMs;
       const { label } = journal.identity;
-      if (!(newest.get(label)?.changed! >= changed)) newest.set(label, { journal, changed });
+      if (changed > (newest.get(label)?.changed ?? -1)) newest.set(label, { journal, changed });
     }
     const { labels } = this.#context;
     const place = (name: string) => (labels.includes(name) ? labels.indexOf(name) : labels.length);

@@ -21,6 +21,7 @@ const taskObject = z.looseObject({
   end_ts: z.string().optional(),
   details: z.array(z.string()).optional(),
 }).meta({ id: "Task" });
+/** An object; a missing body and null are the same as {}. */
 const options = { type: ["object", "null"], additionalProperties: true } as const;
 
 export function taskRoutes(): Endpoint[] {
@@ -74,7 +75,7 @@ function batchInference(): Endpoint[] {
     summary: "Runs a model on many images and stores its masks as labels; a model that needs clicks takes those that are stored",
     pathSchema: z.object({ model: z.string() }),
     querySchema: z.object({ images: z.enum(imageChoices).default("all"), run_sync: booleanText }),
-    body: { "application/json": batchRequest }, fails: [404, 429],
+    body: { "application/json": batchRequest.nullable() }, fails: [404, 429],
     reply: { "application/json": z.union([taskObject, z.record(z.string(), z.looseObject({}))]) },
     conformance: { note: "An image without stored clicks is skipped; `progress` of the task lists it." },
     async handle(call) {
