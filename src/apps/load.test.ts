@@ -51,3 +51,19 @@ test("models that are not there are said so before anything starts", async () =>
   const options = { appDir: folder, conf: { models_dir: folder }, datastore: {} as Datastore, stateDir: folder, logger: silentLog };
   await expect(loadApp(options)).rejects.toMatchObject({ code: "bad_model" });
 });
+
+test("further names come from the app's file or from conf, with what clients expect there", async () => {
+  await write({ app: "limnet", name: "Test", labels: ["tumour", "liver"], aliases: ["deepgrow_3d"] });
+  expect([...(await load()).models.keys()]).toEqual(["limnet", "limnet_2d", "deepgrow_3d"]);
+  expect([...(await load({ aliases: "" })).models.keys()]).toEqual(["limnet", "limnet_2d"]);
+  const { models } = await load({ aliases: "deepedit, sam_3d,deepgrow_2d,mine", models: "limnet" });
+  expect([...models.keys()]).toEqual(["limnet", "deepedit", "sam_3d", "deepgrow_2d", "mine"]);
+  const about = (name: string) => [models.get(name)!.type, models.get(name)!.dimension, models.get(name)!.labels];
+  expect(about("deepedit")).toEqual(["deepedit", 3, { tumour: 1, liver: 2, background: 0 }]);
+  expect(about("sam_3d")).toEqual(["deepgrow", 3, []]);
+  expect(about("deepgrow_2d")).toEqual(["deepgrow", 2, ["tumour", "liver"]]);
+  expect(about("mine")).toEqual(["deepgrow", 3, ["tumour", "liver"]]);
+  expect(models.get("sam_3d")!.config()).toMatchObject({ device: ["cpu"], reset_state: false });
+  await expect(load({ aliases: "deep grow" })).rejects.toThrow(/no spaces/);
+  await expect(load({ aliases: "limnet" })).rejects.toThrow(/already/);
+});

@@ -11,9 +11,15 @@ import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
 import type { LocalQueueOptions } from "../jobs/local.js";
 import type { App, AppLimits } from "./app.js";
+import { aliasName } from "./limnet/aliases.js";
 import { LimnetApp } from "./limnet/app.js";
 import type { SegmentQueue } from "./limnet/object.js";
 import { kinds } from "./limnet/task.js";
+
+/** Further names under which the models are published. */
+const aliasNames = z.array(z.string().regex(aliasName, "names of models have letters, digits, _ . - and no spaces"))
+  .refine((names) => !names.some((name) => kinds.some((kind) => kind.name === name)), "a model of this app has that name already")
+  .transform((names) => [...new Set(names)]);
 
 const appSchema = z.strictObject({
   app: z.literal("limnet"),
@@ -22,6 +28,8 @@ const appSchema = z.strictObject({
   labels: z.array(z.string().min(1).max(256)).min(1).max(1000),
   /** What labels mean in DICOM, by name (src/dicom/seg/codes.ts). */
   codes: codeTableSchema.default({}),
+  /** Such as ["deepgrow_3d", "deepedit", "sam_3d"]; `--conf aliases` takes its place. */
+  aliases: aliasNames.default([]),
 });
 
 /** `--conf KEY VALUE`. Keys that only MONAI Label's own apps know are let through, so that a copied command line still starts. */
@@ -29,6 +37,8 @@ const confSchema = z.looseObject({
   /** Comma-separated names of models, or "all". */
   models: z.string().default("all").transform((text) => (text === "all" ? kinds.map(({ name }) => name) : text.split(",").map((name) => name.trim())))
     .pipe(z.array(z.enum(kinds.map(({ name }) => name))).min(1)),
+  /** Comma-separated further names, or "" for none. */
+  aliases: z.string().transform((text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")).pipe(aliasNames).optional(),
   fusion: z.enum(["network", "none"]).default("network"),
   memory: z.enum(["permanent", "literal"]).default("permanent"),
   /** Makes the order of strategy random a fixed shuffle. */
@@ -64,10 +74,10 @@ export interface LoadOptions {
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
 export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
-  const { name, description, labels, codes } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
-  const { models, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
+  const { name, description, labels, codes, aliases: appAliases } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
+  const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, memoryBytes, queueing, limits };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, aliases, memoryBytes, queueing, limits };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };

@@ -10,6 +10,7 @@ import type { App, AppLimits, InferTask, Objects, Strategy } from "../app.js";
 import { scoringMethods } from "../scoring/methods.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
 import { type Log, silentLog } from "../../datastore/log.js";
+import { aliasKind, aliasTask } from "./aliases.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
@@ -55,6 +56,8 @@ export interface LimnetAppOptions {
   readonly seed?: string;
   /** Names of the models to publish; default all. */
   readonly models?: readonly string[];
+  /** Further names under which they are published (aliases.ts). */
+  readonly aliases?: readonly string[];
 }
 
 export class LimnetApp implements App {
@@ -92,7 +95,11 @@ export class LimnetApp implements App {
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent", limits: options.limits ?? {},
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
-    this.models = new Map(published.map((kind) => [kind.name, new LimnetTask(kind, context)]));
+    const tasks = new Map(kinds.map((kind) => [kind.name, new LimnetTask(kind, context)]));
+    this.models = new Map([
+      ...published.map(({ name: own }): [string, InferTask] => [own, tasks.get(own)!]),
+      ...(options.aliases ?? []).map((alias): [string, InferTask] => [alias, aliasTask(alias, tasks.get(aliasKind(alias).model)!, context)]),
+    ]);
     this.objects = new LimnetObjects(context);
     const stored = new LimnetStored("", context);
     this.strategies = new Map([

@@ -59,7 +59,7 @@ export class TestBench {
   }
 
   /** A new app on the same state folder, as after a restart. */
-  reopen(options: { modelDigest?: string } = {}): LimnetApp {
+  reopen(options: { modelDigest?: string; labels?: readonly string[]; aliases?: readonly string[] } = {}): LimnetApp {
     const { engine } = this;
     return new LimnetApp({
       name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: this.stateDir, ...options,
