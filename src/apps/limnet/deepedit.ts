@@ -51,8 +51,8 @@ export class DeepeditTask implements InferTask {
 
   async run(request: InferRequest, options: InferOptions): Promise<InferResult> {
     const { image, params } = request;
-    const wanted = parseMaskRequest(params, image.ext);
-    const { shape, geometry } = await readHeader(image.path);
+    const wanted = parseMaskRequest(params, image.ext, this.#context.limits.maxLabelLength);
+    const { shape, geometry } = await readHeader(image.path, this.#context.limits);
     const mask = new Uint8Array(shape[0] * shape[1] * shape[2]);
     let json: Record<string, unknown> = { latencies: {}, centroids: {} };
     // The label in hand comes last: where objects meet, it is on top.

@@ -50,8 +50,8 @@ export class LimnetStored implements StoredWork {
     const objects = await this.#clicked(image);
     if (objects.length === 0) return null;
     const start = performance.now();
-    const wanted = parseMaskRequest(params, image.ext);
-    const header = await readHeader(image.path);
+    const wanted = parseMaskRequest(params, image.ext, this.#context.limits.maxLabelLength);
+    const header = await readHeader(image.path, this.#context.limits);
     const { shape, geometry } = header;
     this.#context.checkMemory?.(header);
     const mask = new Uint8Array(shape[0] * shape[1] * shape[2]);
