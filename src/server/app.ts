@@ -21,6 +21,7 @@ import { parseQuery, requestLog, securityHeaders } from "./middleware.js";
 import { describeApi } from "./openapi.js";
 import { checkOrigins } from "./origins.js";
 import { loginRate, requestRate } from "./rate.js";
+import type { TlsFiles } from "./tls.js";
 import { Gate } from "./operations/gate.js";
 import { Metrics } from "./operations/metrics.js";
 import { activeLearningRoutes } from "./routes/activelearning.js";
@@ -51,6 +52,8 @@ export interface ServerParts {
   /** Made where none is given. */
   readonly metrics?: Metrics;
   readonly archive?: Archive | null;
+  /** Speaks https with these. */
+  readonly tls?: TlsFiles | null;
   /** For uploaded DICOM series; on the thread that serves requests when not given. */
   readonly decoder?: FrameDecoder;
 }
@@ -89,7 +92,7 @@ export function allEndpoints(): Endpoint[] {
 }
 
 /** Builds the server around an app and a datastore that are started already. */
-export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null, decoder = new LocalDecoder() }: ServerParts): LimnetServer {
+export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null, tls = null, decoder = new LocalDecoder() }: ServerParts): LimnetServer {
   const stop = new AbortController();
   const gate = new Gate();
   metrics.watch(app);
@@ -122,14 +125,14 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   http.use(notFound);
   http.use(errorHandler(logger));
 
-  const server = createHttp(http, config);
+  const door = createHttp(http, config, tls);
   void clearScratch(scratchRoot(config));
 
   return {
     http,
-    listen: () => listen(server, config),
+    listen: () => listen(door, config),
     async close() {
-      const closed = closeServer(server);
+      const closed = closeServer(door);
       await gate.close(config.stopSeconds * 1000);
       stop.abort();
       await Promise.all(Object.values(tasks).map((line) => line.close()));

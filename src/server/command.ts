@@ -15,6 +15,9 @@ interface Flags {
   conf?: string[];
   verbose?: string;
   insecure?: boolean;
+  ssl_certfile?: string;
+  ssl_keyfile?: string;
+  ssl_keyfile_password?: string;
   auth?: boolean;
   tokens?: string;
   authRealm?: string;
@@ -50,12 +53,16 @@ export function startServerCommand(program: Command): void {
     .option("--redis <address>", "let `limnet worker` processes compute, through Redis at redis://host:6379 (default: this process)")
     .option("--memory <size>", "memory that server and engine may use together, such as 4GB (default: from the machine)")
     .option("--stop-seconds <number>", "how long running requests may take when the server is told to stop (default: 10)")
+    .option("--ssl_certfile <file>", "certificate (PEM): the server speaks https, as MITK wants it")
+    .option("--ssl_keyfile <file>", "private key of the certificate (PEM), where it is not in the same file")
+    .option("--ssl_keyfile_password <password>", "password of the key; LIMNET_SSL_KEYFILE_PASSWORD keeps it out of the process list")
     .option("--insecure", "allow an address that other machines can reach without a login")
     .addHelpText("after", `
 Example:
   limnet start_server --app sample-apps/radiology --studies ~/scans --port 8000
   LIMNET_DICOMWEB_USERNAME=limnet LIMNET_DICOMWEB_PASSWORD_FILE=~/orthanc-password \\
     limnet start_server --app sample-apps/radiology --studies http://127.0.0.1:8042/dicom-web
+  limnet start_server --app sample-apps/radiology --studies ~/scans --ssl_certfile server.crt --ssl_keyfile server.key
 
 Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIES, MONAI_LABEL_SERVER_PORT, LIMNET_HOST, LIMNET_STATE …`)
     .action(start);
@@ -81,10 +88,10 @@ function settings(flags: Flags): Config {
   const studies = flags.studies ?? environment.MONAI_LABEL_STUDIES;
   if (!(flags.app ?? environment.MONAI_LABEL_APP_DIR)) throw new ConfigError("Which app? Name its folder with --app, for example --app sample-apps/radiology.");
   if (!studies) throw new ConfigError("Which scans? Name their folder with --studies, for example --studies ~/scans.");
-  const { conf, allowOrigin: corsOrigins, ...rest } = flags;
+  const { conf, allowOrigin: corsOrigins, ssl_certfile: sslCertfile, ssl_keyfile: sslKeyfile, ssl_keyfile_password: sslKeyfilePassword, ...rest } = flags;
   // Who says where users come from wants them to log in.
   const auth = flags.auth ?? (flags.tokens !== undefined || flags.authRealm !== undefined ? true : undefined);
-  return loadConfig({ ...rest, auth, corsOrigins, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+  return loadConfig({ ...rest, auth, corsOrigins, sslCertfile, sslKeyfile, sslKeyfilePassword, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
 }
 
 /** `--conf KEY VALUE …` */

@@ -6,6 +6,7 @@ import { archiveEnvironment, archiveFolders, archiveShape, isArchive } from "./a
 import { authEnvironment, authShape } from "./auth/settings.js";
 import { limitEnvironment, limitShape } from "./limits.js";
 import { operationsEnvironment, operationsShape } from "./operations/settings.js";
+import { tlsEnvironment, tlsShape } from "./tls.js";
 
 const flag = (value: unknown) => (typeof value === "string" ? /^(true|1|yes|on|t|y)$/i.test(value) : value);
 const json = (value: unknown) => (typeof value === "string" ? (value.trim() === "" ? undefined : JSON.parse(value)) : value);
@@ -45,6 +46,7 @@ const schema = z.object({
   ...limitShape,
   ...authShape,
   ...operationsShape,
+  ...tlsShape,
 });
 
 export type Config = Readonly<z.infer<typeof schema> & { state: string; logFile: string }>;
@@ -75,6 +77,7 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   ...limitEnvironment,
   ...authEnvironment,
   ...operationsEnvironment,
+  ...tlsEnvironment,
 };
 
 /** A setting that cannot be used; the message names it. */

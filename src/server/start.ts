@@ -15,6 +15,7 @@ import { Metrics } from "./operations/metrics.js";
 import { openQueue } from "./operations/redis.js";
 import { createFileLogger } from "./logger.js";
 import { openStudies } from "./studies.js";
+import { readTls } from "./tls.js";
 
 export interface RunningServer {
   readonly url: string;
@@ -41,6 +42,9 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     for (const stop of stops.splice(0).reverse()) await stop().catch((error: Error) => log.error("stop failed", { error: error.message }));
   };
   try {
+    const tls = await readTls(config, log).catch((error: Error) => {
+      throw new ConfigError(error.message, { cause: error });
+    });
     const hold = await holdFolder(config.state, { log });
     stops.push(() => hold.release());
     const decoder = new DecoderPool();
@@ -57,7 +61,7 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.
     const [studies, engine] = await Promise.allSettled([datastore.start(), app.start()]);
     for (const outcome of [studies, engine]) if (outcome.status === "rejected") throw outcome.reason;
-    const server = createServer({ app, datastore, config, decoder, logger: log, metrics, archive });
+    const server = createServer({ app, datastore, config, decoder, logger: log, metrics, archive, tls });
     stops.push(() => server.close());
     const { url, port } = await server.listen();
     const total = archive ? null : (await datastore.stats()).total;

@@ -70,7 +70,7 @@ export const maskTask: InferTask["run"] = async ({ params, image }, { tempDir })
   return { file: { path, ext }, json: { label_names: ["tumour"], latencies: { total: Number.NaN }, centroids: {} } };
 };
 
-function testApp(seen: InferRequest[], behave: Lab["behave"]): App {
+export function testApp(seen: InferRequest[], behave: Lab["behave"]): App {
   const task: InferTask = {
     type: "deepgrow", labels: ["tumour"], dimension: 3, description: "test", config: () => ({ device: ["cpu"] }),
     get stored() {

@@ -8,7 +8,7 @@ import { isArchive } from "../archive-settings.js";
 import { type Config, ConfigError, loadConfig } from "../config.js";
 import { usualMemory } from "../operations/memory.js";
 import { asText, exitCode, type Finding, ok, problem } from "./findings.js";
-import { checkMemory, checkModels, checkNode, checkOnnx, checkPort } from "./machine.js";
+import { checkCertificate, checkMemory, checkModels, checkNode, checkOnnx, checkPort } from "./machine.js";
 import { checkArchive, checkDisk, checkRedis, checkState, checkStudies } from "./surroundings.js";
 
 interface Flags {
@@ -22,6 +22,9 @@ interface Flags {
   conf?: string[];
   auth?: boolean;
   insecure?: boolean;
+  ssl_certfile?: string;
+  ssl_keyfile?: string;
+  ssl_keyfile_password?: string;
   json?: boolean;
 }
 
@@ -39,6 +42,9 @@ export function doctorCommand(program: Command): void {
     .option("-c, --conf <key value...>", "settings of the app; models_dir is looked at")
     .option("--auth", "as for start_server")
     .option("--insecure", "as for start_server")
+    .option("--ssl_certfile <file>", "as for start_server")
+    .option("--ssl_keyfile <file>", "as for start_server")
+    .option("--ssl_keyfile_password <password>", "as for start_server")
     .option("--json", "print JSON")
     .action(async ({ json, ...flags }: Flags) => {
       const findings = await examine(flags);
@@ -48,19 +54,20 @@ export function doctorCommand(program: Command): void {
 }
 
 /** All checks that the settings call for. */
-export async function examine({ conf, ...flags }: Omit<Flags, "json">): Promise<Finding[]> {
+export async function examine({ conf, ssl_certfile: sslCertfile, ssl_keyfile: sslKeyfile, ssl_keyfile_password: sslKeyfilePassword, ...flags }: Omit<Flags, "json">): Promise<Finding[]> {
   const app = flags.app ?? process.env.MONAI_LABEL_APP_DIR ?? fileURLToPath(new URL("../../../sample-apps/radiology", import.meta.url));
   const studies = flags.studies ?? process.env.MONAI_LABEL_STUDIES;
   const findings: Finding[] = [checkNode(), await checkOnnx()];
   let config: Config;
   try {
-    config = loadConfig({ ...flags, app, studies: studies ?? ".", ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+    config = loadConfig({ ...flags, sslCertfile, sslKeyfile, sslKeyfilePassword, app, studies: studies ?? ".", ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return [...findings, problem("settings", "they cannot be used", error.message)];
   }
   const { finding, digest } = await checkModels(config.conf.models_dir);
   findings.push(finding, checkApp(app), await checkMemory(config.memory ?? await usualMemory()), await checkPort(config.host, config.port));
+  if (config.sslCertfile !== undefined || config.sslKeyfile !== undefined) findings.push(await checkCertificate(config));
   if (studies === undefined) return findings;
   findings.push(isArchive(config.studies) ? await checkArchive(config.studies) : await checkStudies(config.studies));
   findings.push(await checkState(config.state), await checkDisk(config.state));

@@ -1,10 +1,13 @@
 /** The machine and the installation: Node, ONNX Runtime, models, memory, port. */
 import { spawn } from "node:child_process";
+import { request } from "node:http";
+import { request as secureRequest } from "node:https";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { modelsFolder, openModel } from "../../engine/models.js";
 import { planMemory } from "../../engine/budget.js";
 import { cgroupLimit } from "../operations/memory.js";
+import { readTls } from "../tls.js";
 import { type Finding, ok, problem, warning } from "./findings.js";
 
 export function checkNode(version = process.versions.node): Finding {
@@ -58,6 +61,19 @@ export async function checkMemory(total: number): Promise<Finding> {
   return (slices < 50 ? problem : warning)("memory", found, "Give it more with --memory 4GB, or a larger limit of the container or service.");
 }
 
+/** Of a server that speaks https. */
+export async function checkCertificate(settings: Parameters<typeof readTls>[0]): Promise<Finding> {
+  const check = "certificate";
+  const complaints: string[] = [];
+  try {
+    await readTls(settings, { warn: (complaint) => complaints.push(complaint) });
+  } catch (error) {
+    return problem(check, "https cannot be spoken with it", (error as Error).message);
+  }
+  if (complaints.length > 0) return warning(check, complaints.join("; "), "Have it renewed: browsers and viewers that look at it refuse it.");
+  return ok(check, `${settings.sslCertfile} and its key fit together`);
+}
+
 export async function checkPort(host: string, port: number): Promise<Finding> {
   const check = "port";
   if (port === 0) return ok(check, "a free one is picked");
@@ -68,10 +84,25 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
   });
   if (failed === null) return ok(check, `${host}:${port} is free`);
   if (failed.code === "EADDRINUSE") {
-    const ours = await fetch(`http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}/healthz`, { signal: AbortSignal.timeout(3000) }).then((answer) => answer.ok, () => false);
-    if (ours) return warning(check, `something that answers like limnet listens on ${host}:${port} already`, "Nothing to do if that is your server; else choose another port with --port.");
+    if (await answersHealth(host === "0.0.0.0" ? "127.0.0.1" : host, port)) return warning(check, `something that answers like limnet listens on ${host}:${port} already`, "Nothing to do if that is your server; else choose another port with --port.");
     return problem(check, `${host}:${port} is taken by another program`, "Stop it or choose another port with --port.");
   }
   if (failed.code === "EACCES") return problem(check, `${host}:${port} may only be used by root`, "Choose a port from 1024 on, and put a reverse proxy in front of it.");
   return problem(check, `this machine has no address ${host} (${failed.code})`, "Choose another with --host.");
+}
+
+/** Over http or https; whose certificate it is does not matter here, nothing is sent. */
+async function answersHealth(host: string, port: number): Promise<boolean> {
+  const target = { host, port, path: "/healthz", timeout: 3000, agent: false };
+  const ask = (secure: boolean) => new Promise<boolean>((resolve) => {
+    const req = secure ? secureRequest({ ...target, rejectUnauthorized: false }) : request(target);
+    req.once("timeout", () => req.destroy());
+    req.once("error", () => resolve(false));
+    req.once("response", (res) => {
+      res.destroy();
+      resolve(res.statusCode === 200);
+    });
+    req.end();
+  });
+  return (await ask(false)) || ask(true);
 }
