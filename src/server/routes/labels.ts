@@ -38,6 +38,7 @@ export function labelRoutes(): Endpoint[] {
 function saveLabel(): Endpoint {
   return endpoint({
     method: "put", path: "/datastore/label", tag, role: "annotator", summary: "Submits a label",
+    conformance: { note: "Also a DICOM segmentation (`.dcm`), which is kept as `.seg.nrrd` on the grid of the image." },
     querySchema: z.object({ image: z.string(), tag: z.string().default(finalTag) }),
     body: { "multipart/form-data": { type: "object", properties: { label: filePart, params: jsonPart }, required: ["label"] } },
     reply: json(labelId), fails: [400, 404, 413], links: labelLinks,
@@ -90,6 +91,7 @@ function removeLabel(): Endpoint {
 function downloadLabel(): Endpoint {
   return endpoint({
     method: "get", path: "/datastore/label", tag, role: "user", summary: "The file of a label, as it was saved or in another format", reply: fileReply, fails: [404],
+    conformance: { note: "With `format` in another format: `dicom_seg`, `dicom_labelmap`, `rtstruct`, `seg.nrrd`, `nrrd`, `nii.gz` ([labels.md](labels.md)); without it as in MONAI Label." },
     querySchema: oneLabel.extend({ format: z.enum(Object.keys(exportFormats) as [ExportFormat]).optional().meta({ description: "Default: as it was saved. The DICOM formats need an image that is DICOM" }) }),
     async handle({ query, res, scratch, context: { datastore, labels } }) {
       const missing = "Label NOT Found. GET /datastore/?output=all lists the labels that are there.";
