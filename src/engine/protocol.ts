@@ -66,7 +66,15 @@ export interface SliceDecision {
   readonly index: number;
   readonly winner: Winner;
   readonly probability: number;
+  /**
+   * How far the masks of the two directions are apart in this round's set: 1 - Dice, to four digits. Only on slices between two
+   * prompts that both directions reached, and where fusion chose between two masks.
+   */
+  readonly disagreement?: number;
 }
+
+/** Fusion chose between two masks; no person had decided before. */
+export const isJudged = ({ winner }: SliceDecision): boolean => winner === "current" || winner === "previous";
 
 export interface RoundResult {
   readonly fusedPath: string;

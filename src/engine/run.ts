@@ -13,7 +13,7 @@ import type { Axis } from "../imaging/geometry.js";
 import { readHeader, readVolume } from "../imaging/read.js";
 import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
 import type { VolumeHeader } from "../imaging/volume.js";
-import type { Progress, RoundRequest, RoundResult, SegmentJob, SegmentResult, SliceDecision } from "./protocol.js";
+import { isJudged, type Progress, type RoundRequest, type RoundResult, type SegmentJob, type SegmentResult, type SliceDecision } from "./protocol.js";
 import { readState, writeState } from "./state.js";
 import type { VolumeStore } from "./volumes.js";
 
@@ -100,7 +100,7 @@ async function runRound(
   const prompts = new Map<number, Float32Array>();
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
-  const { planes: propagated, decoded } = await propagate({
+  const { planes: propagated, disagreement, decoded } = await propagate({
     networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal, pause,
     onSlice: (index, plane, done) => onProgress?.({
       stage: "propagate", round, slice: index, done, total: source.count,
@@ -120,10 +120,11 @@ async function runRound(
   const propagateSeconds = clock();
 
   onProgress?.({ stage: "fuse", round });
-  const { fused, slices } = await fuse(networks, {
+  const { fused, slices: decided } = await fuse(networks, {
     grey: volume.grey, shape, axis, previous, current, clicked: slice, locked, held: new Set(job.held), kind: settings.fusion, truth: bench.truth, signal, pause,
     onProgress: (done, total) => onProgress?.({ stage: "fuse", round, done, total }),
   });
+  const slices = decided.map((one) => (isJudged(one) && disagreement.has(one.index) ? { ...one, disagreement: disagreement.get(one.index) } : one));
   return { current, fused, result: { slices, clickSeconds, propagateSeconds, fuseSeconds: clock(), propagated: decoded } };
 }
 

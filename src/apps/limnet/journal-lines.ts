@@ -1,15 +1,18 @@
 /** The lines of a journal as text: JSON, checked when it is read. */
 import { z } from "zod";
+import type { SliceDecision } from "../../engine/protocol.js";
 import { actions, emptyHistory, type Entry, type History, type StateRecord, toDelta } from "./rounds/history.js";
 
 const index = z.number().int().nonnegative();
 const key = z.string().regex(/^[0-9a-f]{32}$/);
 const winner = z.enum(["current", "previous", "user", "locked", "same"]);
 
-/** Decisions are triples in the file: a scan may have a thousand slices. */
+/** Decisions are triples in the file, or quadruples where the directions' disagreement is known: a scan may have a thousand slices. */
+const decision = z.tuple([index, winner, z.number(), z.number().optional()]).transform(([at, won, probability, disagreement]): SliceDecision =>
+  ({ index: at, winner: won, probability, ...(disagreement !== undefined && { disagreement }) }));
 const record = z.object({
   key, slice: index.nullable(),
-  slices: z.array(z.tuple([index, winner, z.number()])).transform((all) => all.map(([at, won, probability]) => ({ index: at, winner: won, probability }))),
+  slices: z.array(decision),
   seconds: z.number(), propagated: index, digest: z.string(), model: z.string(),
 });
 const way = z.object({
@@ -52,8 +55,11 @@ export function parseLine(text: string): Entry | Snapshot | null {
   }
 }
 
-const packed = ({ slices, ...rest }: StateRecord) =>
-  ({ ...rest, slices: slices.map(({ index: at, winner: won, probability }) => [at, won, Math.round(probability * 1e4) / 1e4]) });
+const packed = ({ slices, ...rest }: StateRecord) => ({
+  ...rest,
+  slices: slices.map(({ index: at, winner: won, probability, disagreement }) =>
+    [at, won, Math.round(probability * 1e4) / 1e4, ...(disagreement === undefined ? [] : [disagreement])]),
+});
 
 /** With its line end. */
 export function entryLine(done: Entry): string {

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -33,6 +33,21 @@ describe("the journal of an object", () => {
     expect([slices(history), history.head, history.steps.length, history.n]).toEqual([[3, 5], 2, 3, 4]);
     expect(history).toEqual(await journal.load());
     expect(JSON.parse(await readFile(path.join(folder, "object.json"), "utf8"))).toMatchObject({ image: "scan", digest: "d", user: "u", label: "l" });
+  });
+
+  test("keeps what was decided on each slice, with the directions' disagreement where it is known", async () => {
+    const decided = [{ index: 3, winner: "user", probability: 1 }, { index: 4, winner: "current", probability: 0.61234, disagreement: 0.25 }] as const;
+    const ops: Op[] = [{ op: "round", slice: 3, clicks: [{ voxel: [1, 1, 3], positive: true }] }];
+    const keys = stateKeys(way, "w", ops);
+    const record = { key: keys[0], slice: 3, slices: decided, seconds: 1, propagated: 2, digest: "d", model: "m" };
+    await mkdir(folder);
+    await writeFile(path.join(folder, `${keys[0]}.gz`), "");
+    await open().append({ who: "u", action: "infer", ran: [record], steps: [toDelta({ way, weights: "w", ops, keys }, null)] });
+    expect(await readFile(file(), "utf8")).toContain('"slices":[[3,"user",1],[4,"current",0.6123,0.25]]');
+    expect((await open().load()).records.get(keys[0])!.slices).toEqual([decided[0], { ...decided[1], probability: 0.6123 }]);
+    const older = (await readFile(file(), "utf8")).replace(",0.25]", "]");
+    await writeFile(file(), older);
+    expect((await open().load()).records.get(keys[0])!.slices[1]).toEqual({ index: 4, winner: "current", probability: 0.6123 });
   });
 
   test("a last line cut short goes, at every length, and the journal says so", async () => {

@@ -1,9 +1,13 @@
 /** What people and programs read of an object: the rounds in force, and the whole history. */
+import type { SliceDecision } from "../../engine/protocol.js";
 import type { ObjectIdentity } from "./journal.js";
 import { type Entry, type History, stepInForce } from "./rounds/history.js";
 import { heldAfter, type Op, roundsOf } from "./rounds/program.js";
 
 const four = (value: number) => Math.round(value * 1e4) / 1e4;
+
+const sliceJson = ({ index, winner, probability, disagreement }: SliceDecision) =>
+  ({ index, winner, probability: four(probability), ...(disagreement !== undefined && { disagreement }) });
 
 /** `GET /limnet/v1/rounds`. Slice numbers count across `axis`. */
 export function roundsJson(image: string, label: string, history: History): Record<string, unknown> {
@@ -18,7 +22,7 @@ export function roundsJson(image: string, label: string, history: History): Reco
       return {
         round: n + 1, axis: step!.way.axis, slice, clicks,
         model: record ? `sha256:${record.model}` : null, seconds: record ? four(record.seconds) : null,
-        slices: record?.slices.map(({ index, winner, probability }) => ({ index, winner, probability: four(probability) })) ?? [],
+        slices: record?.slices.map(sliceJson) ?? [],
       };
     }),
     locked: heldAfter(ops),
@@ -40,7 +44,7 @@ export function journalJson(identity: ObjectIdentity, history: History, entries:
       ...(head !== undefined && { head }),
       ran: ran.map(({ key, slice, slices, seconds, propagated, digest: mask, model }) => ({
         state: key, slice, weights: `sha256:${model}`, seconds: four(seconds), propagated, mask_sha256: mask,
-        slices: slices.map(({ index, winner, probability }) => ({ index, winner, probability: four(probability) })),
+        slices: slices.map(sliceJson),
       })),
       ...(note !== undefined && { note }),
     })),

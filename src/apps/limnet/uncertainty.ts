@@ -1,16 +1,19 @@
 /**
  * Strategy `uncertainty`: the image whose saved rounds have the least sure slices.
  *
- * A slice's doubt is 2 (1 - p), at most 1: p is the probability, by the quality network, that the mask which fusion kept is the better
- * of the two (0.5: it could not tell). Slices that a person clicked or locked, or on which both rounds agree, have no doubt; a later
- * round's decision on a slice replaces an earlier one's. The uncertainty of an object is the mean over its five most doubtful slices
- * (fewer count as no doubt), that of an image the largest of its objects.
+ * A slice's doubt is 1 - p (1 - d). p is the probability, by the quality network, that the mask which fusion kept is the better of the
+ * two (0.5: it could not tell; below where fusion asks for more than 0.5 to keep the older mask). d = 1 - Dice of the masks that the
+ * two directions found there, for a slice between two prompts that both reached; else 0. d goes with the mask: where fusion keeps an
+ * earlier round's, that round's d stands. Slices that a person clicked or locked have no doubt; a later round's decision on a slice replaces an earlier one's, and a
+ * slice on which rounds agree keeps what it has. The uncertainty of an object is the mean over its five most doubtful slices (fewer
+ * count as no doubt), that of an image the largest of its objects.
  *
  * Order: images with rounds, the most uncertain first; then images that nobody clicked in, by id. So who asks gets work that is begun
  * and in doubt, and new images when none is left. The same journals give the same order: nothing is drawn.
  */
 import { stat } from "node:fs/promises";
 import path from "node:path";
+import { isJudged, type SliceDecision } from "../../engine/protocol.js";
 import type { Pool, Strategy } from "../app.js";
 import type { Journal } from "./journal.js";
 import { type History, stepInForce } from "./rounds/history.js";
@@ -21,18 +24,29 @@ const doubtfulSlices = 5;
 export function uncertaintyOf(history: History): number | null {
   const step = stepInForce(history);
   if (!step || !step.ops.some(({ op }) => op === "round")) return null;
-  const doubts = new Map<number, number>();
+  const doubts = new Map<number, Doubt>();
   for (const [n, op] of step.ops.entries()) {
     if (op.op === "take") for (const slice of op.slices) doubts.delete(slice);
     if (op.op === "hold") for (const slice of op.slices) doubts.delete(slice);
     if (op.op !== "round") continue;
-    for (const { index, winner, probability } of history.records.get(step.keys[n])?.slices ?? []) {
-      const decided = winner === "current" || winner === "previous";
-      doubts.set(index, decided ? Math.min(1, Math.max(0, 2 * (1 - probability))) : 0);
-    }
+    for (const decision of history.records.get(step.keys[n])?.slices ?? []) doubts.set(decision.index, doubtOf(decision, doubts.get(decision.index)));
   }
-  const worst = [...doubts.values()].sort((a, b) => b - a).slice(0, doubtfulSlices);
+  const worst = [...doubts.values()].map(({ better, directions }) => 1 - better * (1 - directions)).sort((a, b) => b - a).slice(0, doubtfulSlices);
   return worst.reduce((sum, doubt) => sum + doubt, 0) / doubtfulSlices;
+}
+
+/** Of the mask in force on a slice, each 0 to 1. */
+interface Doubt {
+  readonly better: number;
+  readonly directions: number;
+}
+
+const within = (value: number) => Math.min(1, Math.max(0, value));
+
+function doubtOf(decision: SliceDecision, before: Doubt | undefined): Doubt {
+  if (!isJudged(decision)) return { better: 1, directions: 0 };
+  const { winner, probability, disagreement = 0 } = decision;
+  return { better: within(probability), directions: winner === "previous" ? before?.directions ?? 0 : within(disagreement) };
 }
 
 interface Known {
@@ -45,7 +59,7 @@ export function uncertaintyStrategy(journals: () => Promise<readonly Journal[]>)
   /** By folder: a journal is read again when it has grown. */
   const known = new Map<string, Known>();
   return {
-    description: "Least sure of what was clicked: begun images whose slices the quality network doubts, then new ones",
+    description: "Least sure of what was clicked: begun images whose slices the quality network doubts or on which the two directions differ, then new ones",
     async next(pool: Pool) {
       const byImage = new Map<string, Journal[]>();
       for (const journal of await journals()) byImage.set(journal.identity.image, [...byImage.get(journal.identity.image) ?? [], journal]);

@@ -33,7 +33,7 @@ const roundsReply = z.object({
   head: z.number().meta({ description: "The newest round in force; 0 without clicks" }),
   rounds: z.array(z.object({
     round: z.number(), axis: z.number(), slice: z.number(), clicks: z.array(click), model: z.string().nullable(), seconds: z.number().nullable(),
-    slices: z.array(z.object({ index: z.number(), winner: z.enum(["current", "previous", "user", "locked"]), probability: z.number() })),
+    slices: z.array(z.object({ index: z.number(), winner: z.enum(["current", "previous", "user", "locked"]), probability: z.number(), disagreement: z.number().optional() })),
   })),
   locked: z.array(z.number()),
   choices: z.array(z.object({ slice: z.number(), round: z.number() })),

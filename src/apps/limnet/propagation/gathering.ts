@@ -1,9 +1,18 @@
 /** Puts the results of all directions together: a slice is final when the shares of those that reach it add up to 1. */
-import type { StoredPlane } from "./plane.js";
+import { maskFrom, type StoredPlane } from "./plane.js";
+
+/** What one direction gave for a slice, kept until the other one is known. */
+interface Part {
+  readonly plane: StoredPlane;
+  readonly share: number;
+  readonly reached: boolean;
+}
 
 export class Gathering {
   readonly planes: StoredPlane[];
-  readonly #parts = new Map<number, { plane: StoredPlane; share: number }>();
+  /** 0 (the same mask) to 1 (nothing in common), of slices that two directions reached and where at least one found the object. */
+  readonly disagreement = new Map<number, number>();
+  readonly #parts = new Map<number, Part>();
   readonly #onSlice?: (index: number, plane: StoredPlane, done: number) => void;
   readonly #settled: Uint8Array;
   #done = 0;
@@ -22,18 +31,30 @@ export class Gathering {
     this.#onSlice?.(index, plane, this.#done);
   }
 
-  /** One direction's result for a slice. Null (nothing found, or never reached) counts as zeros with its share. */
+  /** A direction's result for a slice that it looked at. Null (nothing found) counts as zeros with its share. */
   add(index: number, plane: StoredPlane, share: number): void {
+    this.#take(index, { plane, share, reached: true });
+  }
+
+  /** A direction ended before this slice: zeros with its share. */
+  miss(index: number, share: number): void {
+    this.#take(index, { plane: null, share, reached: false });
+  }
+
+  #take(index: number, part: Part): void {
+    const { plane, share } = part;
     if (share === 1) {
       this.settle(index, plane);
       return;
     }
     const other = this.#parts.get(index);
     if (other === undefined) {
-      this.#parts.set(index, { plane, share });
+      this.#parts.set(index, part);
       return;
     }
     this.#parts.delete(index);
+    const apart = part.reached && other.reached ? apartness(plane, other.plane) : null;
+    if (apart !== null) this.disagreement.set(index, apart);
     this.settle(index, mixed(plane, share, other.plane, other.share));
   }
 
@@ -41,6 +62,20 @@ export class Gathering {
   finish(): void {
     for (let i = 0; i < this.planes.length; i++) if (this.#settled[i] === 0) this.settle(i, null);
   }
+}
+
+/** 1 - Dice of the two masks, to four digits; null where both are empty. */
+function apartness(a: StoredPlane, b: StoredPlane): number | null {
+  let both = 0;
+  let sum = 0;
+  const length = (a ?? b)?.length ?? 0;
+  for (let i = 0; i < length; i++) {
+    const inA = a !== null && a[i] >= maskFrom;
+    const inB = b !== null && b[i] >= maskFrom;
+    if (inA && inB) both++;
+    sum += Number(inA) + Number(inB);
+  }
+  return sum === 0 ? null : Math.round((1 - (2 * both) / sum) * 1e4) / 1e4;
 }
 
 function mixed(a: StoredPlane, shareA: number, b: StoredPlane, shareB: number): StoredPlane {

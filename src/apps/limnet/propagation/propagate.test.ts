@@ -96,6 +96,15 @@ describe("propagate", () => {
     expect(planes[9]?.[30 * 64 + 30]).toBe(255);
   });
 
+  it("tells how far the two directions of a gap are apart, and nothing of slices that one of them reached", async () => {
+    const same = await run(still(12), [3, 8]);
+    expect([...same.disagreement].sort(([a], [b]) => a - b)).toEqual([[4, 0], [5, 0], [6, 0], [7, 0]]);
+    // Each direction ends three slices after it lost its object: at 6 and at 9.
+    const split = await run([...still(4), ...Array.from({ length: 8 }, () => null), ...still(4)], [1, 14]);
+    expect(split.disagreement.size).toBe(0);
+    for (const extra of [{ gaps: "nearest" }, { mode: "literal" }] as const) expect((await run(still(12), [3, 8], extra)).disagreement.size).toBe(0);
+  });
+
   it("uses only the clicked slice in literal mode", async () => {
     const { filled, networks } = await run(still(8), [1], { mode: "literal", walls: [4] });
     expect(filled).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);

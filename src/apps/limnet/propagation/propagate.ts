@@ -36,6 +36,8 @@ export interface PropagateInput {
 export interface PropagateResult {
   /** Per slice the stored probabilities, null where empty. Prompt slices hold their prompt. */
   readonly planes: readonly StoredPlane[];
+  /** 1 - Dice of the two directions' masks, by slice: where both reached the slice and at least one found the object. */
+  readonly disagreement: ReadonlyMap<number, number>;
   /** Slices that the network decoded. */
   readonly decoded: number;
 }
@@ -76,12 +78,12 @@ export async function propagate(input: PropagateInput): Promise<PropagateResult>
       });
       for (const { run, at } of ends) {
         if (gaps === "through") waiting.push(...resumed(list, at, run.step, run.until));
-        else for (let i = at + run.step; i !== run.until; i += run.step) gathering.add(i, null, run.share(i));
+        else for (let i = at + run.step; i !== run.until; i += run.step) gathering.miss(i, run.share(i));
       }
     }
   }
   gathering.finish();
-  return { planes: gathering.planes, decoded };
+  return { planes: gathering.planes, disagreement: gathering.disagreement, decoded };
 }
 
 /** Runs directions of one prompt slice by turns; answers where each of them ended. */
