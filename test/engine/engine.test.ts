@@ -120,7 +120,9 @@ describe("engine process", () => {
       const backward = await engine.segment(jobOf(turned, [click(nk - 1 - middle, nj / 2, ni / 2), click(nk - 6 - middle, nj / 2, ni / 2)]));
       for (const n of [0, 1]) {
         const expected = await stored(forward.rounds[n].fusedPath);
-        expect(Buffer.compare(reversed(await stored(backward.rounds[n].fusedPath), shape), expected)).toBe(0);
+        // The walker adds up in the other order: a rounding error may cost a stored step, never more.
+        const got = reversed(await stored(backward.rounds[n].fusedPath), shape);
+        expect(got.reduce((worst, p, i) => Math.max(worst, Math.abs(p - expected[i])), 0)).toBeLessThanOrEqual(1);
       }
     } finally {
       await turned.remove();

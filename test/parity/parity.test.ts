@@ -7,6 +7,7 @@ import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoo
 import { chooseWindow } from "../../src/apps/limnet/prepare.js";
 import { neighbourMaps } from "../../src/apps/limnet/propagation/seeds.js";
 import { extract, paste, type View } from "../../src/apps/limnet/view.js";
+import { walk } from "../../src/apps/limnet/walker/walker.js";
 import { nextClick } from "../../src/evaluate/robot.js";
 
 const fixture = JSON.parse(readFileSync(new URL("./fixture.json", import.meta.url), "utf8"));
@@ -63,6 +64,18 @@ describe("Python and TypeScript agree", () => {
     const got = squareAround(around, fixture.boxView, Math.max(plane.rows, plane.cols));
     close([got.row, got.col, got.side], fixture.boxView.view);
     expect(overlap(view(fixture.extract[1].view), view([2, 5, 14]))).toBeCloseTo(fixture.overlap, 9);
+  });
+
+  it("on the random walker, to a grey step of the stored probabilities", async () => {
+    const { shape: [count, rows, cols], grey, guess, prompts, settings, result } = fixture.walker;
+    const size = rows * cols;
+    const planes = (from: number[]) => Array.from({ length: count }, (_, n) => Uint8Array.from(from.slice(n * size, (n + 1) * size)));
+    const slices = planes(grey);
+    const source = { count, rows, cols, identity: "fixture", plane: (n: number) => ({ data: slices[n], rows, cols }) };
+    const out = await walk({ source, planes: planes(guess), prompts: new Set<number>(prompts), settings });
+    const got = out.flatMap((plane) => [...(plane ?? new Uint8Array(size))]);
+    close(got, result, 1.6);
+    expect(Math.max(...got.map((p, i) => Math.abs(p - guess[i])))).toBeGreaterThan(60);
   });
 
   it("on the window of grey values", () => {

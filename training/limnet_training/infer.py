@@ -8,6 +8,7 @@ import torch
 from . import maps, nets
 from .export import SETTINGS
 from .view import box_view, extract, paste, whole_view
+from .walker import walk
 
 
 def overlap(a, b) -> float:
@@ -128,8 +129,8 @@ class Propagator:
             t += step
 
 
-def propagate_volume(net, volume, prompts: dict, size=128, **kw):
-    """Both directions from every prompt, gaps blended by distance (the runtime's default). Returns [n, r, c]."""
+def propagate_volume(net, volume, prompts: dict, size=128, walked=True, **kw):
+    """Both directions from every prompt, gaps blended by distance (the runtime's default), then the random walker. Returns [n, r, c]."""
     boxes = np.zeros(volume.shape[1:], bool)
     for m in prompts.values():
         boxes |= m >= 0.5
@@ -149,4 +150,4 @@ def propagate_volume(net, volume, prompts: dict, size=128, **kw):
                 if i == end:
                     break
                 out[i] += p * (abs(end - i) / abs(end - t) if both else 1.0)
-    return out
+    return walk(volume, out, prompts, **SETTINGS["propagation"]["walker"]) if walked else out

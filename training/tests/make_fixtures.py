@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 root = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(root / "training"))
-from limnet_training import data, infer, maps, view  # noqa: E402
+from limnet_training import data, infer, maps, view, walker  # noqa: E402
 
 rng = np.random.default_rng(3)
 yy, xx = np.mgrid[:23, :31]
@@ -47,4 +48,15 @@ for _ in range(4):
     c = maps.robot_click(mask, truth, [(a, b) for a, b, _ in done])
     done.append(c)
 out["robot"]["clicks"] = done
+# Two blobs of a noisy volume: slice 1 and 5 are prompts, the rest is what a network leaves that is unsure.
+stack = rng.uniform(0, 0.2, (7, 18, 20))
+for t in range(7):
+    rr, cc = np.mgrid[:18, :20]
+    stack[t] += 0.5 * ((rr - 8 - 0.3 * t) ** 2 + (cc - 9) ** 2 < (3 + 0.4 * t) ** 2)
+stack = np.floor(stack * 255) / 255
+guess = np.floor(255 * np.clip(np.roll(ndimage.gaussian_filter((stack > 0.35).astype(float), (0, 1, 1)), 2, axis=2), 0, 1)) / 255
+settings = {"contrast": 20, "across": 2, "trust": 0.005, "iterations": 40}
+out["walker"] = {"shape": [7, 18, 20], "grey": (stack * 255).round().astype(int).ravel().tolist(), "guess": (guess * 255).round().astype(int).ravel().tolist(),
+                 "prompts": [1, 5], "settings": settings, "result": (walker.walk(stack, guess, [1, 5], **settings) * 255).round(2).ravel().tolist()}
+
 (root / "test/parity/fixture.json").write_text(json.dumps(out) + "\n")

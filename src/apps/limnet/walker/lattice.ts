@@ -23,6 +23,8 @@ const faint = 13;
 const margin = 4;
 /** Longest side of the lattice in a slice. */
 const longest = 128;
+/** Most nodes: beyond, the lattice is coarser still. Some 50 MB, and about two seconds for 40 steps. */
+const most = 1_000_000;
 
 /** The block around everything that is not faint, with a margin. Null: nothing there. */
 export function blockAround(planes: readonly StoredPlane[], { rows, cols }: SliceSource): Block | null {
@@ -46,7 +48,7 @@ export function blockAround(planes: readonly StoredPlane[], { rows, cols }: Slic
   const [t, l] = [Math.max(0, top - margin), Math.max(0, left - margin)];
   const height = Math.min(rows, bottom + 1 + margin) - t;
   const width = Math.min(cols, right + 1 + margin) - l;
-  const factor = Math.ceil(Math.max(height, width) / longest);
+  const factor = Math.max(1, Math.ceil(Math.max(height, width) / longest), Math.ceil(Math.sqrt((height * width * (b - a + 1)) / most)));
   return { first: a, depth: b - a + 1, row: t, col: l, height, width, factor, rows: Math.ceil(height / factor), cols: Math.ceil(width / factor) };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { WalkerSettings } from "../networks.js";
 import type { SliceSource } from "../propagation/features.js";
 import type { StoredPlane } from "../propagation/plane.js";
+import { blockAround } from "./lattice.js";
 import { solve } from "./solve.js";
 import { walk } from "./walker.js";
 
@@ -63,6 +64,15 @@ describe("walk", () => {
     const out = await walk({ source, planes: [moved(disk, 300, 12), disk, moved(disk, 300, 12)], prompts: new Set([1]), settings });
     expect(dice(moved(disk, 300, 12), disk)).toBeLessThan(0.94);
     expect(dice(out[0], disk)).toBeGreaterThan(0.97);
+  });
+
+  it("coarsens a long object further, so that no walk holds more than a million nodes", () => {
+    const plane = new Uint8Array(128 * 128).fill(255);
+    const block = (count: number) => blockAround(Array.from({ length: count }, () => plane), disks(1, 128, 5).source)!;
+    expect(block(60).factor).toBe(1);
+    const long = block(600);
+    expect(long.factor).toBe(4);
+    expect(long.depth * long.rows * long.cols).toBeLessThan(1_000_000);
   });
 
   it("answers nothing where there is nothing", async () => {
