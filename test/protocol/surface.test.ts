@@ -117,6 +117,14 @@ describe("paths and verbs", () => {
 });
 
 describe("the description of the API", () => {
+  it("describes text parts so that the page at / offers room to type them, not a file to choose", async () => {
+    const { body } = await api().get("/openapi.json").expect(200);
+    const { params, file } = body.paths["/infer/{model}"].post.requestBody.content["multipart/form-data"].schema.properties;
+    // Swagger UI takes a text with a media type for a file.
+    expect(params).not.toHaveProperty("contentMediaType");
+    expect([params.type, file.format]).toEqual(["string", "binary"]);
+  });
+
   it("names every route, and every named route is served", async () => {
     const { body } = await api().get("/openapi.json").expect(200);
     expect(body.openapi).toBe("3.1.0");

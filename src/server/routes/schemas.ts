@@ -24,7 +24,8 @@ export const wholeNumber = z.string().regex(/^\d{1,400}$/, "Input should be a wh
 /** A file part in a form. */
 export const filePart = { type: "string", format: "binary" } as const;
 /** JSON as text in a form. */
-export const jsonPart = { type: "string", contentMediaType: "application/json", default: "{}" } as const;
+// Without contentMediaType, for which Swagger's page offers a file to choose and no room for text.
+export const jsonPart = { type: "string", description: "A JSON object, as text", default: "{}" } as const;
 /** Reply: a file. */
 export const fileReply = { "application/octet-stream": { type: "string", format: "binary" } } as const;
 
