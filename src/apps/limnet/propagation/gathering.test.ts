@@ -36,6 +36,26 @@ describe("the disagreement of the two directions", () => {
     gathering.miss(3, 0.6);
     gathering.finish();
     expect(gathering.disagreement.size).toBe(0);
-    expect(gathering.planes).toEqual([plane(128, 0), plane(255, 0), plane(50, 0), null]);
+    expect(gathering.planes).toEqual([plane(255, 0), plane(255, 0), plane(50, 0), null]);
+  });
+});
+
+describe("a slice that two directions reached", () => {
+  it("is weighed by nearness where both found the object", () => {
+    const gathering = new Gathering(1);
+    gathering.add(0, plane(255, 0), 0.75);
+    gathering.add(0, plane(255, 255), 0.25);
+    expect(gathering.planes).toEqual([plane(255, 64)]);
+  });
+
+  it("is what the one says that found the object, whichever came first and however near the other is", () => {
+    const gathering = new Gathering(3);
+    gathering.add(0, plane(200, 0), 0.1);
+    gathering.miss(0, 0.9);
+    gathering.add(1, null, 0.9);
+    gathering.add(1, plane(200, 0), 0.1);
+    gathering.add(2, plane(100, 100), 0.9);
+    gathering.add(2, plane(200, 0), 0.1);
+    expect(gathering.planes).toEqual([plane(200, 0), plane(200, 0), plane(200, 0)]);
   });
 });

@@ -1,5 +1,5 @@
 /** Puts the results of all directions together: a slice is final when the shares of those that reach it add up to 1. */
-import { maskFrom, type StoredPlane } from "./plane.js";
+import { hasMask, maskFrom, type StoredPlane } from "./plane.js";
 
 /** What one direction gave for a slice, kept until the other one is known. */
 interface Part {
@@ -31,12 +31,12 @@ export class Gathering {
     this.#onSlice?.(index, plane, this.#done);
   }
 
-  /** A direction's result for a slice that it looked at. Null (nothing found) counts as zeros with its share. */
+  /** A direction's result for a slice that it looked at. Null: nothing found. */
   add(index: number, plane: StoredPlane, share: number): void {
     this.#take(index, { plane, share, reached: true });
   }
 
-  /** A direction ended before this slice: zeros with its share. */
+  /** A direction ended before this slice. */
   miss(index: number, share: number): void {
     this.#take(index, { plane: null, share, reached: false });
   }
@@ -55,7 +55,7 @@ export class Gathering {
     this.#parts.delete(index);
     const apart = part.reached && other.reached ? apartness(plane, other.plane) : null;
     if (apart !== null) this.disagreement.set(index, apart);
-    this.settle(index, mixed(plane, share, other.plane, other.share));
+    this.settle(index, together(part, other));
   }
 
   /** All the rest is empty. */
@@ -76,6 +76,16 @@ function apartness(a: StoredPlane, b: StoredPlane): number | null {
     sum += Number(inA) + Number(inB);
   }
   return sum === 0 ? null : Math.round((1 - (2 * both) / sum) * 1e4) / 1e4;
+}
+
+/**
+ * Both sides of a gap hold the object, so it is most likely there all the way: a direction that found nothing, or ended on its
+ * way, has lost it, and does not outvote the other.
+ */
+function together(a: Part, b: Part): StoredPlane {
+  const [inA, inB] = [hasMask(a.plane), hasMask(b.plane)];
+  if (inA !== inB) return inA ? a.plane : b.plane;
+  return mixed(a.plane, a.share, b.plane, b.share);
 }
 
 function mixed(a: StoredPlane, shareA: number, b: StoredPlane, shareB: number): StoredPlane {
