@@ -1,6 +1,6 @@
 /** `datastore_v2.json` of MONAI Label: read leniently, keys we do not know kept, written whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { copyFile, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatastoreDocument, Info } from "./datastore.js";
 import type { Log } from "./log.js";
@@ -161,12 +161,16 @@ export async function readIndex(folder: string, log: Log): Promise<Index> {
 
 /** Writes the index: temporary file, sync, rename, sync of the folder. After a crash the old or the new one is there. */
 export async function writeIndex(folder: string, index: Index): Promise<void> {
-  const path = join(folder, indexName);
   const temporary = join(folder, `.${indexName}.${randomBytes(6).toString("hex")}.tmp`);
+  await replaceWhole(join(folder, indexName), temporary, 0o644, (handle) => writeFile(handle, documentPieces(index)));
+}
+
+/** Writes `temporary` (in the folder of `path`), syncs it, and gives it the name `path`, all durable on return. A failure leaves `path` as it was. */
+export async function replaceWhole(path: string, temporary: string, mode: number, write: (handle: FileHandle) => Promise<void>): Promise<void> {
   try {
-    const handle = await open(temporary, "wx", 0o644);
+    const handle = await open(temporary, "wx", mode);
     try {
-      await writeFile(handle, documentPieces(index));
+      await write(handle);
       await handle.sync();
     } finally {
       await handle.close();

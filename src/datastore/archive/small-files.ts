@@ -1,8 +1,8 @@
 /** Small JSON files, each written whole or not at all, so that two servers may use one folder. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncFolder } from "../index-file.js";
+import { replaceWhole } from "../index-file.js";
 
 /** Undefined where there is no such file, or none that is whole. */
 export async function readJson<T>(path: string): Promise<T | undefined> {
@@ -22,19 +22,5 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 /** Writes a file under another name, syncs it, and gives it its name. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncFolder(dirname(path));
+  await replaceWhole(path, `${path}.${randomBytes(6).toString("hex")}.tmp`, 0o600, (handle) => handle.writeFile(bytes));
 }
