@@ -4,6 +4,7 @@ import type { TaskDesk } from "./background.js";
 import type { ReadLimits } from "../imaging/volume.js";
 import type { CodeTable } from "../dicom/seg/codes.js";
 import type { JobQueue, Urgency } from "../jobs/jobs.js";
+import type { ResultFile } from "./result-file.js";
 
 /** What an app takes at most; what is not given has the default of the app. */
 export interface AppLimits extends ReadLimits {
@@ -38,7 +39,7 @@ export interface InferRequest {
 
 export interface InferOptions {
   readonly signal: AbortSignal;
-  /** Folder for the result file. */
+  /** Folder for the result file; made when it is needed. */
   readonly tempDir: string;
   /** Default: as pressing as the model is; "batch" for work that nobody sits in front of. */
   readonly urgency?: Urgency;
@@ -47,8 +48,8 @@ export interface InferOptions {
 }
 
 export interface InferResult {
-  /** Result file in the wanted container, to be deleted after the answer; null for JSON only. */
-  readonly file: { readonly path: string; readonly ext: string } | null;
+  /** Result file in the wanted container; null for JSON only. */
+  readonly file: ResultFile | null;
   readonly json: Record<string, unknown>;
 }
 
@@ -131,6 +132,8 @@ export interface Submission {
   /** User or client_id of who saves; "" where nobody says. */
   readonly user: string;
   readonly tag: string;
+  /** The label is made of the work of all users. */
+  readonly everyone?: boolean;
   /** Whether the work is done with this, so that it may be cleaned before others. */
   readonly approved: boolean;
 }

@@ -7,6 +7,7 @@ import { checkTag, finalTag, originalTag } from "../datastore/names.js";
 import { LimnetError } from "../errors.js";
 import type { ImageSource, InferTask, Params } from "./app.js";
 import type { TaskDesk } from "./background.js";
+import { onDisk } from "./result-file.js";
 
 export const imageChoices = ["all", "labeled", "unlabeled"] as const;
 
@@ -44,6 +45,8 @@ export interface BatchJob {
   readonly signature: Params;
   /** A folder of the task's own; made and removed here. */
   readonly tempDir: string;
+  /** Told of every label that is saved. */
+  readonly saved: (label: { readonly id: string; readonly tag: string }) => Promise<void>;
 }
 
 export type BatchResult = Record<string, { readonly label: string | null; readonly tag: string; readonly params: Record<string, unknown> }>;
@@ -116,7 +119,7 @@ class BatchRun {
   }
 
   async #infer(id: string): Promise<void> {
-    const { task, datastore, model, request, signature, tempDir } = this.#job;
+    const { task, datastore, model, request, signature, tempDir, saved } = this.#job;
     const found = await datastore.image(id);
     if (!found) return;
     const image: ImageSource = { id, path: found.path, ext: found.ext, digest: await datastore.imageDigest(id) };
@@ -126,8 +129,10 @@ class BatchRun {
     const result = task.stored ? await task.stored.again(image, params, options) : await task.run({ image, params, user: "" }, options);
     if (!result) return this.skip([id]);
     const { file, json } = result;
-    if (file && save) await datastore.saveLabel(id, tag, file.ext, file.path, { model, params: json, ...signature });
-    else if (file) await rm(file.path, { force: true });
+    if (file && save) {
+      await datastore.saveLabel(id, tag, file.ext, await onDisk(file), { model, params: json, ...signature });
+      await saved({ id, tag });
+    } else if (file) await rm(file.path, { force: true });
     this.results[id] = { label: file && save ? id : null, tag, params: json };
   }
 

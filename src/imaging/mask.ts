@@ -1,9 +1,10 @@
 import { LimnetError } from "../errors.js";
 import { arrayOf } from "./dtype.js";
 import type { Geometry, Shape } from "./geometry.js";
-import { writeNifti } from "./nifti-write.js";
-import { type Segment, writeNrrd } from "./nrrd-write.js";
+import { layNifti } from "./nifti-write.js";
+import { layNrrd, type Segment } from "./nrrd-write.js";
 import type { Volume } from "./volume.js";
+import { type Laid, partsOf, writeParts } from "./write.js";
 
 /** Containers in which a mask can be written. */
 export const maskExtensions = [".nii.gz", ".nii", ".nrrd", ".seg.nrrd"] as const;
@@ -30,6 +31,16 @@ export interface MaskOptions {
 export async function encodeMask(
   mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, path: string, options: MaskOptions = {},
 ): Promise<void> {
+  const { header, voxels, gzip } = layMask(mask, shape, geometry, extension, options);
+  await writeParts(path, header, voxels, gzip);
+}
+
+/** The same file as pieces in memory. */
+export async function maskParts(mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, options: MaskOptions = {}): Promise<Uint8Array[]> {
+  return partsOf(layMask(mask, shape, geometry, extension, options));
+}
+
+function layMask(mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, options: MaskOptions): Laid {
   const { dtype = "uint8", compress = false, segNrrd = [{ name: "label", value: 1 }] } = options;
   if (!maskDtypes.includes(dtype)) {
     throw new LimnetError("bad_params", `Masks are not written in that type. Choose one of ${maskDtypes.join(", ")}.`);
@@ -38,10 +49,10 @@ export async function encodeMask(
   const volume: Volume = { voxels: dtype === "uint8" ? mask : arrayOf[dtype].from(mask), shape, geometry, slope: 1, intercept: 0 };
   const encoding = compress ? "gzip" : "raw";
   switch (extension.toLowerCase()) {
-    case ".nii.gz": return writeNifti(volume, path, { gzip: true });
-    case ".nii": return writeNifti(volume, path, { gzip: false });
-    case ".nrrd": return writeNrrd(volume, path, { encoding });
-    case ".seg.nrrd": return writeNrrd(volume, path, { encoding, segments: segNrrd });
+    case ".nii.gz": return layNifti(volume, { gzip: true });
+    case ".nii": return layNifti(volume, { gzip: false });
+    case ".nrrd": return layNrrd(volume, { encoding });
+    case ".seg.nrrd": return layNrrd(volume, { encoding, segments: segNrrd });
     default:
       throw new LimnetError("bad_params", `Masks are not written with that file extension. Choose one of ${maskExtensions.join(", ")}.`);
   }

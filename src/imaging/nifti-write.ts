@@ -4,7 +4,7 @@ import { dtypeOf, sampleBytes } from "./dtype.js";
 import { checkGeometry, type Geometry, spacing, stepMatrix } from "./geometry.js";
 import { niftiDataOffset, niftiHeaderBytes, niftiTypes } from "./nifti.js";
 import type { Volume } from "./volume.js";
-import { writeParts } from "./write.js";
+import { type Laid, writeParts } from "./write.js";
 
 /** NIFTI_XFORM_SCANNER_ANAT: patient coordinates of the scanner. */
 const scanner = 1;
@@ -15,7 +15,13 @@ const scanner = 1;
  * @throws LimnetError unsupported_output when an axis is too long for NIfTI-1; bad_volume on a singular geometry
  */
 export async function writeNifti(volume: Volume, path: string, { gzip }: { gzip: boolean }): Promise<void> {
-  await writeParts(path, niftiHeader(volume), volume.voxels, gzip ? "all" : "none");
+  const laid = layNifti(volume, { gzip });
+  await writeParts(path, laid.header, laid.voxels, laid.gzip);
+}
+
+/** What writeNifti writes. Throws as it does. */
+export function layNifti(volume: Volume, { gzip }: { gzip: boolean }): Laid {
+  return { header: niftiHeader(volume), voxels: volume.voxels, gzip: gzip ? "all" : "none" };
 }
 
 function niftiHeader({ voxels, shape, geometry, slope, intercept }: Volume): Buffer {

@@ -1,7 +1,7 @@
 import { dtypeOf, type HeldDtype } from "./dtype.js";
 import { checkGeometry, lpsFrame, type Shape } from "./geometry.js";
 import { realVoxels, type Volume } from "./volume.js";
-import { writeParts } from "./write.js";
+import { type Laid, writeParts } from "./write.js";
 
 /** One object of a .seg.nrrd, as 3D Slicer names it. */
 export interface Segment {
@@ -40,7 +40,13 @@ const colours = [[0.5, 0.68, 0.5], [0.95, 0.84, 0.57], [0.69, 0.48, 0.4], [0.43,
  * intercept: a volume that has them is written as real values (float).
  * @throws LimnetError bad_volume on a singular geometry
  */
-export async function writeNrrd(volume: Volume, path: string, { encoding, segments, layers = 1 }: NrrdOptions): Promise<void> {
+export async function writeNrrd(volume: Volume, path: string, options: NrrdOptions): Promise<void> {
+  const { header, voxels, gzip } = layNrrd(volume, options);
+  await writeParts(path, header, voxels, gzip);
+}
+
+/** What writeNrrd writes. Throws as it does. */
+export function layNrrd(volume: Volume, { encoding, segments, layers = 1 }: NrrdOptions): Laid {
   const voxels = realVoxels(volume);
   const frame = lpsFrame(checkGeometry(volume.geometry));
   // A JavaScript number prints as the shortest text that reads back as the same number.
@@ -60,7 +66,7 @@ export async function writeNrrd(volume: Volume, path: string, { encoding, segmen
     `space origin: ${vector(frame.origin)}`,
     ...(segments ? segmentLines(segments, volume.shape) : []),
   ];
-  await writeParts(path, Buffer.from(`${lines.join("\n")}\n\n`, "utf8"), voxels, encoding === "gzip" ? "voxels" : "none");
+  return { header: Buffer.from(`${lines.join("\n")}\n\n`, "utf8"), voxels, gzip: encoding === "gzip" ? "voxels" : "none" };
 }
 
 /** https://slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html, "Segmentation file format". */

@@ -1,5 +1,6 @@
 /** What every route can reach. Made once per server; nothing lives at module level. */
-import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { App } from "../apps/app.js";
 import type { TaskFamily } from "../apps/background.js";
@@ -52,20 +53,26 @@ export interface ServerContext {
 
 /** The temporary folder of one request: made when first needed, gone when the request is over. */
 export class Scratch {
-  readonly #root: string;
-  #folder: Promise<string> | null = null;
+  readonly #path: string;
+  #named = false;
 
   constructor(root: string) {
-    this.#root = root;
+    this.#path = join(root, `request-${randomUUID()}`);
   }
 
-  folder(): Promise<string> {
-    this.#folder ??= mkdir(this.#root, { recursive: true }).then(() => mkdtemp(join(this.#root, "request-")));
-    return this.#folder;
+  /** Its path, for who makes it where it is needed. */
+  get path(): string {
+    this.#named = true;
+    return this.#path;
+  }
+
+  async folder(): Promise<string> {
+    await mkdir(this.path, { recursive: true, mode: 0o700 });
+    return this.#path;
   }
 
   async remove(): Promise<void> {
-    if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
+    if (this.#named) await rm(this.#path, { recursive: true, force: true });
   }
 }
 

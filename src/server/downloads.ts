@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
 import type { Response } from "express";
 import { LimnetError } from "../errors.js";
 
@@ -23,15 +22,44 @@ export function contentDisposition(name: string): string {
   return quoted === name ? `attachment; filename="${name}"` : `attachment; filename*=utf-8''${quoted}`;
 }
 
+function headersOf(res: Response, name: string): void {
+  res.setHeader("Content-Type", mimeType(name));
+  res.setHeader("Content-Disposition", contentDisposition(name));
+  // Scans are nobody else's business, and an image may be replaced under its id: ask again each time.
+  res.setHeader("Cache-Control", "private, no-cache");
+}
+
+/** Sends what is in memory, with its length. Resolves when it is gone out, or the client is. */
+export async function sendBytes(res: Response, parts: readonly Uint8Array[], name: string): Promise<void> {
+  headersOf(res, name);
+  res.status(200).setHeader("Content-Length", parts.reduce((sum, part) => sum + part.length, 0));
+  await sendPieces(res, parts);
+}
+
+/** No faster than the client reads; a client that hung up ends it. Resolves when all is gone out. */
+async function sendPieces(res: Response, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  const heard = (event: "drain" | "finish") => new Promise<void>((resolve) => {
+    const over = () => {
+      res.off(event, over).off("close", over);
+      resolve();
+    };
+    res.on(event, over).on("close", over);
+  });
+  for await (const piece of pieces) {
+    if (!res.write(piece) && !res.destroyed) await heard("drain");
+    if (res.destroyed) return;
+  }
+  const finished = heard("finish");
+  res.end();
+  await finished;
+}
+
 /** Sends a file with length, ETag, Last-Modified and ranges. Resolves when it is gone out. */
 export async function sendDownload(res: Response, path: string, name: string, missing: string): Promise<void> {
   const found = await stat(path, { bigint: true }).catch(() => null);
   if (!found) throw new LimnetError("not_found", missing);
   res.setHeader("ETag", `"${found.size.toString(16)}-${found.mtimeNs.toString(16)}-${found.ino.toString(16)}"`);
-  res.setHeader("Content-Type", mimeType(name));
-  res.setHeader("Content-Disposition", contentDisposition(name));
-  // Scans are nobody else's business, and an image may be replaced under its id: ask again each time.
-  res.setHeader("Cache-Control", "private, no-cache");
+  headersOf(res, name);
   await new Promise<void>((resolve, reject) => {
     // The path comes from the datastore, not from the request; folders above it may well begin with a dot.
     res.sendFile(path, { dotfiles: "allow", etag: false, lastModified: true, acceptRanges: true }, (error?: Error & { code?: string; status?: number }) => {
@@ -46,25 +74,21 @@ export async function sendDownload(res: Response, path: string, name: string, mi
  * The reply of /infer: part `params`, then part `image`. Slicer's client hands the raw socket to Python's multipart parser, so the
  * length is always told and nothing is chunked or compressed; MITK splits the text at fixed strings, so order and headers are fixed.
  */
-export async function sendMultipart(res: Response, json: unknown, file: { path: string; name: string }): Promise<void> {
+export async function sendMultipart(res: Response, json: unknown, file: { path: string; name: string; parts?: readonly Uint8Array[] }): Promise<void> {
   const boundary = randomBytes(16).toString("hex");
   const head = Buffer.from(
     `--${boundary}\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(json)}\r\n` +
     `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${file.name}"\r\nContent-Type: ${mimeType(file.name)}\r\n\r\n`);
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const { size } = await stat(file.path);
+  const size = file.parts ? file.parts.reduce((sum, part) => sum + part.length, 0) : (await stat(file.path)).size;
   res.status(200);
   res.setHeader("Content-Type", `multipart/form-data; boundary=${boundary}`);
   res.setHeader("Content-Length", head.length + size + tail.length);
   async function* body() {
     yield head;
-    if (size > 0) yield* createReadStream(file.path, { end: size - 1, highWaterMark: 1 << 20 });
+    if (file.parts) yield* file.parts;
+    else if (size > 0) yield* createReadStream(file.path, { end: size - 1, highWaterMark: 1 << 20 });
     yield tail;
   }
-  try {
-    await pipeline(body, res);
-  } catch (error) {
-    // The client hung up: nobody is left to tell.
-    if (!res.destroyed) throw error;
-  }
+  await sendPieces(res, body());
 }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Response } from "express";
 import type { InferResult } from "../apps/app.js";
 import { LimnetError } from "../errors.js";
-import { sendDownload, sendMultipart } from "./downloads.js";
+import { sendBytes, sendDownload, sendMultipart } from "./downloads.js";
 
 /** Returns the JSON reply, or undefined where it answered by itself. Throws unsupported_output where an image is wanted and none is there. */
 export async function sendResult(res: Response, output: string | undefined, { file, json }: InferResult): Promise<unknown> {
@@ -14,7 +14,8 @@ export async function sendResult(res: Response, output: string | undefined, { fi
   }
   // Never the client's name nor the id: clients join this name to a folder of theirs.
   const name = `mask-${randomBytes(6).toString("hex")}${file.ext}`;
-  if (output === "image") await sendDownload(res, file.path, name, "The result is gone. Send the request again.");
-  else await sendMultipart(res, json, { path: file.path, name });
+  if (output !== "image") await sendMultipart(res, json, { ...file, name });
+  else if (file.parts) await sendBytes(res, file.parts, name);
+  else await sendDownload(res, file.path, name, "The result is gone. Send the request again.");
   return undefined;
 }

@@ -42,6 +42,15 @@ describe("a saved label", () => {
     expect((await provenance()).objects.map(({ user }: { user: string }) => user).sort()).toEqual(["eve", "mallory"]);
   });
 
+  it("has it whichever way it was saved: by /infer with save_label, by batch inference", async () => {
+    await lab.click([a], "", { client_id: "eve", save_label: true, label_tag: "draft" });
+    expect(await provenance("draft")).toMatchObject({ tag: "draft", saved_by: "eve", objects: [{ user: "eve", in_force: { head: 1 } }] });
+    await lab.click([b], "", { client_id: "mallory" });
+    const answer = await fetch(`${lab.url}/batch/infer/limnet?run_sync=true`, { method: "POST", body: '{"label_tag": "batch"}' });
+    expect(answer.status).toBe(200);
+    expect((await provenance("batch")).objects.map(({ user }: { user: string }) => user).sort()).toEqual(["eve", "mallory"]);
+  });
+
   it("counts as submitted until something changes; a label under another tag does not", async () => {
     await lab.click([a]);
     const submitted = async () => ((await (await lab.get("rounds")).json()) as { submitted: string | null }).submitted;

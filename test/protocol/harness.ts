@@ -1,5 +1,5 @@
 /** A real server on a real folder, with an app that answers at once: what is tested here is the protocol, not the networks. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +65,7 @@ export async function openLab(
 /** Answers with a mask of ones in the wanted container, and with numbers that JSON does not have. */
 export const maskTask: InferTask["run"] = async ({ params, image }, { tempDir }) => {
   const ext = typeof params.result_extension === "string" ? params.result_extension : image.ext;
+  await mkdir(tempDir, { recursive: true });
   const path = join(tempDir, `result${ext}`);
   await writeVolume(path);
   return { file: { path, ext }, json: { label_names: ["tumour"], latencies: { total: Number.NaN }, centroids: {} } };

@@ -1,13 +1,11 @@
 /** From the state of an object to what the client gets: the mask, its file, the JSON beside it (protocol 2.2, 2.3). */
-import { randomUUID } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
-import path from "node:path";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { LimnetError } from "../../errors.js";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
-import { encodeMask } from "../../imaging/mask.js";
 import type { InferResult } from "../app.js";
+import { resultFile } from "../result-file.js";
 import type { ObjectState } from "./object.js";
 import type { MaskRequest } from "./params.js";
 import { outOfPart, type Part, renumbered } from "./part.js";
@@ -57,14 +55,13 @@ export interface AnswerOptions {
 export async function answerOf(state: ObjectState, { wanted, grid, part, axis, tempDir, start }: AnswerOptions): Promise<InferResult> {
   const advanced = performance.now();
   const [nx, ny] = grid.shape;
-  const mask = part ? outOfPart(await readMask(state.fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(state.fusedPath, grid.shape);
-  const read = performance.now();
   let file: InferResult["file"] = null;
+  let read = advanced;
   if (wanted.writeFile) {
     const { label, extension, dtype, compress } = wanted;
-    await mkdir(tempDir, { recursive: true });
-    file = { path: path.join(tempDir, `${randomUUID()}${extension}`), ext: extension };
-    await encodeMask(mask, grid.shape, grid.geometry, extension, file.path, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
+    const mask = part ? outOfPart(await readMask(state.fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(state.fusedPath, grid.shape);
+    read = performance.now();
+    file = await resultFile(mask, grid, extension, tempDir, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
   }
   const end = performance.now();
   const seconds = {

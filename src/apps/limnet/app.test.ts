@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readVolume } from "../../imaging/read.js";
+import { onDisk } from "../result-file.js";
 import { TestBench, testGeometry, testShape } from "./testing-app.js";
 
 let bench: TestBench;
@@ -17,7 +18,7 @@ describe("rounds", () => {
   test("a click gives a mask on the grid of the image in which it is obeyed", async () => {
     const { file, mask, json } = await ask({ foreground: [a], background: [b], label: "tumour", result_extension: ".nrrd" });
     expect(file!.ext).toBe(".nrrd");
-    const volume = await readVolume(file!.path);
+    const volume = await readVolume(await onDisk(file!));
     expect(volume.shape).toEqual(testShape);
     expect(volume.geometry.affine.map((x) => Math.round(x * 1e4) / 1e4)).toEqual([...testGeometry.affine]);
     expect([at(mask, a), at(mask, b)]).toEqual([1, 0]);

@@ -2,13 +2,11 @@
  * LIM-Net as a `deepedit` model (protocol 3.3): one list of points per label and one list of background points for all, one mask of all
  * labels. Each label is an object of its own; the label in hand is computed, the others keep what they have.
  */
-import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
-import path from "node:path";
+import { rm } from "node:fs/promises";
 import type { Voxel } from "../../imaging/geometry.js";
-import { encodeMask } from "../../imaging/mask.js";
 import { readHeader, readVolume } from "../../imaging/read.js";
 import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
+import { onDisk, resultFile } from "../result-file.js";
 import { parseMaskRequest } from "./params.js";
 import { clicksInForce } from "./rounds/history.js";
 import type { LimnetTask, TaskContext } from "./task.js";
@@ -60,8 +58,9 @@ export class DeepeditTask implements InferTask {
     for (const { label, ...lists } of clicks) {
       const own = { ...params, ...lists, label, result_extension: ".nrrd", result_dtype: "uint8", result_compress: false, result_write_to_file: true };
       const result = await this.#target.run({ ...request, params: own }, options);
-      const { voxels } = await readVolume(result.file!.path);
-      await rm(result.file!.path, { force: true });
+      const written = await onDisk(result.file!);
+      const { voxels } = await readVolume(written);
+      await rm(written, { force: true });
       for (let at = 0; at < mask.length; at++) if (voxels[at]) mask[at] = this.labels[label];
       json = result.json;
     }
@@ -71,11 +70,9 @@ export class DeepeditTask implements InferTask {
     }
     const answer = { ...json, label_names: this.labels };
     if (!wanted.writeFile) return { file: null, json: answer };
-    await mkdir(options.tempDir, { recursive: true });
-    const file = path.join(options.tempDir, `${randomUUID()}${wanted.extension}`);
     const segNrrd = this.#names().map((name) => ({ name, value: this.labels[name] }));
-    await encodeMask(mask, shape, geometry, wanted.extension, file, { dtype: wanted.dtype, compress: wanted.compress, segNrrd });
-    return { file: { path: file, ext: wanted.extension }, json: answer };
+    const file = await resultFile(mask, { shape, geometry }, wanted.extension, options.tempDir, { dtype: wanted.dtype, compress: wanted.compress, segNrrd });
+    return { file, json: answer };
   }
 
   #names(): string[] {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readVolume } from "../../imaging/read.js";
+import { onDisk } from "../result-file.js";
 import { TestBench } from "./testing-app.js";
 
 let bench: TestBench;
@@ -14,7 +15,7 @@ const stored = (app = bench.app) => app.models.get("limnet")!.stored!;
 const again = async (app = bench.app, image = bench.image) => {
   const result = await stored(app).again(image, { result_extension: ".nrrd" }, options());
   if (!result) return null;
-  return { json: result.json, mask: Array.from((await readVolume(result.file!.path)).voxels) };
+  return { json: result.json, mask: Array.from((await readVolume(await onDisk(result.file!))).voxels) };
 };
 
 test("images with stored clicks are known, others have nothing to do again", async () => {

@@ -1,10 +1,9 @@
 /** What is stored of all objects: for batch inference, which does the clicks again with the networks of today, and for strategies. */
-import { randomUUID } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import path from "node:path";
-import { encodeMask } from "../../imaging/mask.js";
 import { readHeader } from "../../imaging/read.js";
 import type { ImageSource, InferOptions, InferResult, Params, StoredWork } from "../app.js";
+import { resultFile } from "../result-file.js";
 import { readMask } from "./answer.js";
 import type { Journal } from "./journal.js";
 import { objectName } from "./journals.js";
@@ -52,8 +51,8 @@ export class LimnetStored implements StoredWork {
     const start = performance.now();
     const wanted = parseMaskRequest(params, image.ext, this.#context.limits.maxLabelLength);
     const header = await readHeader(image.path, this.#context.limits);
-    const { shape, geometry } = header;
     this.#context.checkMemory?.(header);
+    const { shape } = header;
     const mask = new Uint8Array(shape[0] * shape[1] * shape[2]);
     const told: Record<string, unknown>[] = [];
     for (const [n, journal] of objects.entries()) {
@@ -64,13 +63,11 @@ export class LimnetStored implements StoredWork {
       told.push({ label, run: state.ran.size, clicks: clicksOf(state.step?.ops ?? []).length, model: state.history.model });
     }
     const names = objects.map(({ identity }) => identity.label);
-    await mkdir(options.tempDir, { recursive: true });
-    const file = path.join(options.tempDir, `${randomUUID()}${wanted.extension}`);
     const segments = names.map((name, n) => ({ name, value: n + 1 }));
-    await encodeMask(mask, shape, geometry, wanted.extension, file, { dtype: wanted.dtype, compress: wanted.compress, segNrrd: segments });
+    const file = await resultFile(mask, header, wanted.extension, options.tempDir, { dtype: wanted.dtype, compress: wanted.compress, segNrrd: segments });
     const total = Math.round((performance.now() - start) / 10) / 100;
     return {
-      file: { path: file, ext: wanted.extension },
+      file,
       json: {
         label_names: Object.fromEntries(segments.map(({ name, value }) => [name, value])),
         latencies: { total, transform: null }, centroids: {}, limnet: { objects: told },

@@ -5,13 +5,13 @@ import type { TaskContext } from "./task.js";
 
 /**
  * Tells `keep` who clicked what, with which weights: the work of the user who saves, else, where that is none (a reviewer, a client
- * without an id), of all users; null where nothing was clicked here. When it is kept, approved work gets a line in its journal that
- * says so, and may be cleaned before other work.
+ * without an id) or the label is made of everyone's work, of all users; null where nothing was clicked here. When it is kept, approved
+ * work gets a line in its journal that says so, and may be cleaned before other work.
  */
-export async function submit({ journals }: TaskContext, { image, user, tag, approved }: Submission, keep: (document: unknown) => Promise<void>): Promise<void> {
+export async function submit({ journals }: TaskContext, { image, user, tag, approved, everyone = false }: Submission, keep: (document: unknown) => Promise<void>): Promise<void> {
   const all = await journals.onImage(image.digest);
   const own = all.filter(({ identity }) => identity.user === user);
-  const chosen = own.length > 0 ? own : all;
+  const chosen = own.length > 0 && !everyone ? own : all;
   const objects = await Promise.all(chosen.map(async (journal) => {
     const history = await journal.load();
     return { ...journalJson(journal.identity, history, await journal.entries()), in_force: roundsJson(image.id, journal.identity.label, history) };

@@ -6,6 +6,7 @@ import type { Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import { readVolume } from "../../imaging/read.js";
 import type { ImageSource, InferResult, ObjectOptions, ObjectRef, Objects, Params } from "../app.js";
+import { onDisk } from "../result-file.js";
 import { LimnetApp } from "./app.js";
 import { FakeEngine } from "./testing.js";
 
@@ -69,7 +70,7 @@ export class TestBench {
   async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, start }: AskOptions = {}) {
     const request = { image: this.image, params, user, start };
     const { file, json } = await to.models.get(model)!.run(request, { signal, tempDir: path.join(this.folder, "tmp") });
-    const mask = file ? Array.from((await readVolume(file.path)).voxels) : null;
+    const mask = file ? Array.from((await readVolume(await onDisk(file))).voxels) : null;
     return { file, json, mask, own: json.limnet as Own };
   }
 
@@ -82,7 +83,7 @@ export class TestBench {
   async change(act: (objects: Objects, ref: ObjectRef, options: ObjectOptions) => Promise<InferResult>, to = this.app) {
     const options = { signal: new AbortController().signal, tempDir: path.join(this.folder, "tmp"), params: { result_extension: ".nii" } };
     const { file, json } = await act(to.objects, this.ref(), options);
-    return { mask: Array.from((await readVolume(file!.path)).voxels), own: json.limnet as Own };
+    return { mask: Array.from((await readVolume(await onDisk(file!))).voxels), own: json.limnet as Own };
   }
 
   /** Files of the only object. */

@@ -105,7 +105,7 @@ function change<Q extends typeof mask>(
       const params = { result_extension, result_dtype, result_compress, result_write_to_file: output !== "json" };
       const all = objects(call as Call<unknown, ObjectQuery>);
       const ref = await objectOf(call as Call<unknown, ObjectQuery>);
-      const result = await act(all, ref, query, { signal: call.signal, tempDir: await call.scratch.folder(), params });
+      const result = await act(all, ref, query, { signal: call.signal, tempDir: call.scratch.path, params });
       try {
         return await sendResult(call.res, output, result);
       } finally {

@@ -4,6 +4,7 @@ import { copyFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import type { App, ImageSource, InferRequest, InferResult, InferTask, Params } from "../../apps/app.js";
+import { onDisk } from "../../apps/result-file.js";
 import { unknownImage } from "../../datastore/folder.js";
 import { originalTag } from "../../datastore/names.js";
 import { convertSeries, isDicomFile, volumeExtension } from "../../dicom/files.js";
@@ -13,6 +14,7 @@ import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import { signature } from "../auth/roles.js";
 import { sendDownload } from "../downloads.js";
+import { keepProvenance } from "../provenance.js";
 import { sendResult } from "../results.js";
 import { startMask } from "../start-mask.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
@@ -104,11 +106,9 @@ async function findImage({ query, user, scratch, signal, context: { datastore, s
 
 async function run(task: InferTask, { image, params, start }: Omit<InferRequest, "user">, { signal, scratch, context, res, user: { id } }: InferCall): Promise<InferResult> {
   const deadline = AbortSignal.timeout(context.config.inferTimeout * 1000);
-  // Who logged in is who it says; else a client_id keeps the rounds of two people apart, and nobody shares the work of nobody.
-  const user = id || (typeof params.client_id === "string" ? params.client_id.slice(0, 200) : "");
   try {
-    return await task.run({ image, params, user, start }, {
-      signal: AbortSignal.any([signal, deadline]), tempDir: await scratch.folder(), requestId: res.locals.requestId,
+    return await task.run({ image, params, user: whoOf(id, params), start }, {
+      signal: AbortSignal.any([signal, deadline]), tempDir: scratch.path, requestId: res.locals.requestId,
     });
   } catch (error) {
     if (deadline.aborted && !signal.aborted) {
@@ -116,6 +116,11 @@ async function run(task: InferTask, { image, params, start }: Omit<InferRequest,
     }
     throw error;
   }
+}
+
+/** Who logged in is who it says; else a client_id keeps the rounds of two people apart, and nobody shares the work of nobody. */
+function whoOf(id: string, { client_id: client }: Params): string {
+  return id || (typeof client === "string" ? client.slice(0, 200) : "");
 }
 
 /** The series that the image was made of (protocol 2.4). */
@@ -130,7 +135,7 @@ async function replyDicom({ path, res, scratch, context: { labels }, user }: Inf
   if (!file) throw new LimnetError("unsupported_output", "This model gives no mask, so there is nothing to write as DICOM. Ask for output=json.");
   const { label_info, label, client_id } = params;
   const object = join(await scratch.folder(), `seg-${randomBytes(6).toString("hex")}.dcm`);
-  await labels.export({ path: file.path, info: { label_info, label, client_id, model: path.model, params: json, ...signature(user) } }, source, source, "dicom_seg", object);
+  await labels.export({ path: await onDisk(file), info: { label_info, label, client_id, model: path.model, params: json, ...signature(user) } }, source, source, "dicom_seg", object);
   await sendDownload(res, object, basename(object), "The result is gone. Send the request again.");
   return undefined;
 }
@@ -139,9 +144,10 @@ async function reply({ path, query, res, scratch, context, user }: InferCall, pa
   const file = params.result_write_to_file === false ? null : result.file;
   if (file && params.save_label === true && image.id !== "") {
     const copy = join(await scratch.folder(), `label-${randomBytes(6).toString("hex")}${file.ext}`);
-    await copyFile(file.path, copy);
+    await copyFile(await onDisk(file), copy);
     const tag = typeof params.label_tag === "string" && params.label_tag !== "" ? params.label_tag : originalTag;
     await context.datastore.saveLabel(image.id, tag, file.ext, copy, { model: path.model, params: result.json, ...signature(user) });
+    await keepProvenance(context, { id: image.id, tag, user: whoOf(user.id, params) });
   }
   return sendResult(res, query.output, { ...result, file });
 }

@@ -9,6 +9,7 @@ import { signature } from "../auth/roles.js";
 import { readDictionary } from "../bodies.js";
 import { scratchRoot, type TaskLines } from "../context.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
+import { keepProvenance } from "../provenance.js";
 import { findModel } from "./infer.js";
 import { booleanText } from "./schemas.js";
 
@@ -84,7 +85,8 @@ function batchInference(): Endpoint[] {
       const request = parseBatchRequest(await readDictionary(req, res, context.config));
       const { model } = path;
       const tempDir = join(scratchRoot(context.config), `batch-${randomUUID()}`);
-      const job = { model, task, datastore: context.datastore, images: query.images, request, signature: signature(user), tempDir };
+      const saved = (label: { id: string; tag: string }) => keepProvenance(context, { ...label, user: user.id, everyone: true });
+      const job = { model, task, datastore: context.datastore, images: query.images, request, signature: signature(user), tempDir, saved };
       const given = context.tasks.batch.give({ model, images: query.images, ...request }, (desk) => batchInfer(job, desk));
       return answer(call, context.tasks.batch, given, query.run_sync);
     },
