@@ -107,9 +107,11 @@ async function show({ out, image, rounds }: Flags): Promise<number> {
     const user = new RestInteract({ url: server.url, image, label, axis: task.axis, grid: scan, folder });
     const lines: string[][] = [];
     let start = performance.now();
-    const done = await runProtocol(task, user, "A", rounds, (round, n) => {
-      lines.push(tableRow(round, n, (performance.now() - start) / 1000));
-      start = performance.now();
+    const done = await runProtocol(task, user, "A", rounds, {
+      onRound: (round, n) => {
+        lines.push(tableRow(round, n, (performance.now() - start) / 1000));
+        start = performance.now();
+      },
     });
     console.log(`${table(["round", "slice clicked", "click", "Dice %", "slices kept", "seconds"], lines)}\n`);
     await saveLabel(server.url, image, user.lastMask, label);

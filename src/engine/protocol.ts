@@ -33,6 +33,8 @@ export interface LimnetSettings {
   readonly propagate: boolean;
   /** Grey values mapped to 0..1; null: chosen from the volume. */
   readonly window: readonly [number, number] | null;
+  /** Between two prompts: "both" directions are run and blended (default); "one": each half from its nearer prompt alone (evaluation). */
+  readonly directions?: "both" | "one";
 }
 
 export interface SegmentJob {

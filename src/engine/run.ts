@@ -101,7 +101,7 @@ async function runRound(
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
   const { planes: propagated, disagreement, decoded } = await propagate({
-    networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, signal, pause,
+    networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", signal, pause,
     onSlice: (index, plane, done) => onProgress?.({
       stage: "propagate", round, slice: index, done, total: source.count,
       ...(job.changes && { change: changeOf(previous === null ? null : readSlice(previous, shape, axis, index), plane, planeShape(shape, axis)) }),

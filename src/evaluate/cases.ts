@@ -5,6 +5,10 @@ import { z } from "zod";
 
 export interface Case {
   readonly id: string;
+  /** "" where there is no index. */
+  readonly dataset: string;
+  /** "image": a picture (PNG, JPEG) instead of a volume. */
+  readonly kind: "volume" | "image";
   /** What is drawn together for intervals: the patient where the index names one. */
   readonly group: string;
   readonly image: string;
@@ -41,7 +45,7 @@ export async function casesOfFolders(images: string, labels: string): Promise<Ca
   const [scans, outlines] = [await volumes(images, "image", mixed), await volumes(labels, "label", mixed)];
   const cases = [...scans].flatMap(([id, image]) => {
     const label = outlines.get(id);
-    return label === undefined ? [] : [{ id, group: id, image, label }];
+    return label === undefined ? [] : [{ id, dataset: "", kind: "volume" as const, group: id, image, label }];
   });
   if (cases.length > 0) return cases;
   throw new CaseError(`No scan in ${images} has a label of the same name in ${labels}. Names are compared without extension, _image and _label.`);
@@ -54,21 +58,21 @@ const index = z.object({
   })),
 });
 
-/** Cases of an index file: its labelled volumes, of one split and of some data sets ("" or [] = all). Paths are relative to it. */
-export async function casesOfIndex(file: string, split: string, datasets: readonly string[]): Promise<Case[]> {
+/** Cases of an index file: what it holds of these kinds with a label, of one split and of some data sets ("" or [] = all). Paths are relative to it. */
+export async function casesOfIndex(file: string, split: string, datasets: readonly string[], kinds: readonly Case["kind"][] = ["volume"]): Promise<Case[]> {
   const parsed = index.safeParse(await readFile(file, "utf8").then(JSON.parse).catch((cause: unknown) => {
     throw new CaseError(`The index ${file} cannot be read as JSON.`, { cause });
   }));
   if (!parsed.success) throw new CaseError(`The index ${file} is not as expected: ${parsed.error.issues[0].path.join(".")}: ${parsed.error.issues[0].message}.`);
   const cases = parsed.data.entries
-    .filter((e) => e.kind === "volume" && e.image && e.label && (split === "" || e.split === split) && (datasets.length === 0 || datasets.includes(e.dataset)))
+    .filter((e) => kinds.some((kind) => kind === e.kind) && e.image && e.label && (split === "" || e.split === split) && (datasets.length === 0 || datasets.includes(e.dataset)))
     .map((e) => ({
-      id: e.id, group: `${e.dataset}/${e.patient ?? e.case ?? e.id}`,
+      id: e.id, dataset: e.dataset, kind: e.kind as Case["kind"], group: `${e.dataset}/${e.patient ?? e.case ?? e.id}`,
       image: join(dirname(file), e.image!), label: join(dirname(file), e.label!),
     }));
   if (cases.length > 0) return cases;
   const known = [...new Set(parsed.data.entries.map((e) => e.dataset))].join(", ");
-  throw new CaseError(`The index has no labelled volume for split "${split}" and data sets "${datasets.join(", ")}". It knows: ${known}.`);
+  throw new CaseError(`The index has no labelled ${kinds.join(" or ")} for split "${split}" and data sets "${datasets.join(", ")}". It knows: ${known}.`);
 }
 
 /** Objects smaller than this are left out of "each": a few stray voxels are no task. */

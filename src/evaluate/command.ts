@@ -2,95 +2,54 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import { silentLog } from "../datastore/log.js";
 import { EngineProcess } from "../engine/client.js";
-import { modelsFolder } from "../engine/models.js";
-import type { FusionKind, LimnetSettings } from "../engine/protocol.js";
 import { type Case, CaseError, casesOfFolders, casesOfIndex } from "./cases.js";
+import { addFlags, type Flags, nocPlanOf, planOf } from "./flags.js";
 import { choose, draw, MaskFiles, type Picture } from "./gallery.js";
-import { pageOf, quoted } from "./html-report.js";
-import type { ProtocolName } from "./protocol.js";
+import { quoted } from "./html-page.js";
+import { pageOf } from "./html-report.js";
+import { runNoc } from "./noc.js";
+import { nocDocument, nocPage, nocTable, summariseNoc } from "./noc-report.js";
 import { documentOf, type ReportDocument, summarise, tableOf } from "./report.js";
-import { type Kept, type Plan, runCases, type TaskResult } from "./run.js";
-
-interface Flags {
-  images?: string;
-  labels?: string;
-  index?: string;
-  split: string;
-  dataset: string[];
-  protocol: ProtocolName;
-  rounds: number;
-  out?: string;
-  report?: string;
-  axis: string;
-  fusion: FusionKind | "all";
-  memory: LimnetSettings["memory"];
-  labelValues: Plan["labelValues"];
-  limit?: number;
-  seed: number;
-  models: string;
-  threads?: number;
-}
-
-function whole(low: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < low) throw new InvalidArgumentError(`It must be a whole number, ${low} or more.`);
-    return value;
-  };
-}
-
-function labelValues(text: string): Plan["labelValues"] {
-  return text === "any" || text === "each" ? text : whole(1)(text);
-}
+import { type Kept, runCases, type TaskResult } from "./run.js";
+import { waysOf } from "./ways.js";
 
 /** Adds the command to the program. */
 export function evaluateCommand(program: Command): void {
-  program
+  addFlags(program
     .command("evaluate")
-    .description("let a robot user click through labelled scans and report the Dice of every round")
-    .option("--images <folder>", "folder of the scans")
-    .option("--labels <folder>", "folder of the labels, same names as the scans; may be the same folder with *_image and *_label files")
-    .option("--index <file>", "instead of two folders: an index.json that lists images and labels")
-    .option("--split <name>", "with --index: only this split (empty: all)", "val")
-    .option("--dataset <name...>", "with --index: only these data sets", [])
-    .addOption(new Option("--protocol <name>", "A: one click a round; B: up to five clicks a round").choices(["A", "B"]).default("A"))
-    .option("--rounds <number>", "rounds for each object", whole(1), 6)
-    .option("--out <file>", "also write everything as JSON")
-    .option("--report <folder>", "also write index.html there: tables, curves, pictures of the worst, the median and the best case")
-    .option("--axis <name>", "slices across: auto, axial, coronal, sagittal, 0, 1 or 2", "auto")
-    .addOption(new Option("--fusion <kind>", "what decides between the rounds; all: each in turn").choices(["network", "none", "oracle", "all"]).default("all"))
-    .addOption(new Option("--memory <kind>", "prompts of earlier rounds stay in memory, or not").choices(["permanent", "literal"]).default("permanent"))
-    .option("--label-values <which>", "any: all labels as one object; each: one object a label; or a label number", labelValues, "any")
-    .option("--limit <number>", "only the first cases", whole(1))
-    .option("--seed <number>", "seed of the intervals", whole(0), 1)
-    .option("--models <folder>", "folder of the networks", modelsFolder())
-    .option("--threads <number>", "threads of the engine", whole(1))
-    .addHelpText("after", `
-Example:
-  limnet evaluate --images scans --labels outlines --protocol A --rounds 6 --out result.json`)
-    .action(evaluate);
+    .description("let a robot user click through labelled scans and report the Dice of every round")).action(evaluate);
 }
 
 async function findCases(flags: Flags): Promise<Case[]> {
   if (flags.index && (flags.images || flags.labels)) throw new CaseError("Give either --index or --images and --labels, not both.");
-  if (flags.index) return casesOfIndex(flags.index, flags.split, flags.dataset);
+  if (flags.index) return casesOfIndex(flags.index, flags.split, flags.dataset, flags.protocol === "E" ? ["volume", "image"] : ["volume"]);
   if (!flags.images || !flags.labels) throw new CaseError("Which scans? Give --images and --labels, or --index.");
   return casesOfFolders(flags.images, flags.labels);
 }
 
+/** The first cases of every data set. */
+function firstOfEach(cases: readonly Case[], limit = Infinity): Case[] {
+  const seen = new Map<string, number>();
+  return cases.filter(({ dataset }) => {
+    const count = (seen.get(dataset) ?? 0) + 1;
+    seen.set(dataset, count);
+    return count <= limit;
+  });
+}
+
 function lineOf(task: TaskResult): string {
-  const scores = Object.entries(task.runs).map(([fusion, { rounds }]) => `${fusion} ${rounds.map(({ dice }) => (100 * dice).toFixed(1)).join(" ")}`);
+  const scores = Object.entries(task.runs).map(([way, { rounds }]) => `${way} ${rounds.map(({ dice }) => (100 * dice).toFixed(1)).join(" ")}`);
   return `${task.id} (${task.label === "any" ? "object" : `label ${task.label}`}): ${scores.join("; ")}`;
 }
 
 /** Draws the chosen cases, one after the other, and writes the page. */
 async function writeReport(folder: string, document: ReportDocument, kept: ReadonlyMap<TaskResult, Kept>): Promise<void> {
-  const { fusions } = document.settings;
+  const ways = waysOf(document.settings);
   const pictures: Picture[] = [];
-  for (const choice of choose(document.tasks, fusions[0])) pictures.push(await draw(choice, kept.get(choice.task)!, fusions));
+  for (const choice of choose(document.tasks, ways[0])) pictures.push(await draw(choice, kept.get(choice.task)!, ways));
   await writeFile(join(folder, "index.html"), pageOf(document, pictures, quoted(["limnet", ...process.argv.slice(2)])));
 }
 
@@ -102,34 +61,67 @@ async function reportFolder(folder: string): Promise<string> {
   return resolve(folder);
 }
 
+async function writeJson(file: string, document: object): Promise<void> {
+  await mkdir(dirname(resolve(file)), { recursive: true });
+  await writeFile(file, `${JSON.stringify(document, null, 1)}\n`);
+}
+
+interface Ready {
+  readonly flags: Flags;
+  readonly cases: readonly Case[];
+  readonly engine: EngineProcess;
+  readonly scratch: string;
+  readonly report: string | undefined;
+}
+
+/** Protocols of volumes. Returns how many objects were measured. */
+async function evaluateVolumes({ flags, cases, engine, scratch, report }: Ready): Promise<number> {
+  const plan = planOf(flags);
+  const masks = new MaskFiles(scratch);
+  const kept = new Map<TaskResult, Kept>();
+  let done = 0;
+  const outcome = await runCases(engine, cases, plan, scratch, (task, files) => {
+    if (files) kept.set(task, files);
+    console.error(`${++done} of about ${cases.length}: ${lineOf(task)}`);
+  }, report === undefined ? undefined : (mask) => masks.keep(mask));
+  for (const { id, reason } of outcome.skipped) console.error(`${id} was skipped: ${reason}`);
+  const summary = summarise(outcome.tasks, waysOf(plan), flags.seed);
+  console.log(`Protocol ${flags.protocol}, ${flags.rounds} rounds, model ${outcome.model.slice(0, 12)}\n\n${tableOf(summary)}`);
+  const document = documentOf(outcome, summary, plan, { threads: flags.threads ?? null });
+  if (flags.out) await writeJson(flags.out, document);
+  if (report !== undefined) await writeReport(report, document, kept);
+  return outcome.tasks.length;
+}
+
+/** Protocol E. Returns how many slices were measured. */
+async function evaluateSlices({ flags, cases, engine, scratch, report }: Ready): Promise<number> {
+  const plan = nocPlanOf(flags);
+  let done = 0;
+  const outcome = await runNoc(engine, cases, plan, scratch, (item, tasks) => {
+    console.error(`${++done} of ${cases.length}: ${item.id}: ${tasks.map(({ ious }) => ious.map((value) => (100 * value).toFixed(0)).join(" ")).join("; ")}`);
+  });
+  for (const { id, reason } of outcome.skipped) console.error(`${id} was skipped: ${reason}`);
+  const summary = summariseNoc(outcome.tasks, flags.seed);
+  console.log(`Protocol E, model ${outcome.model.slice(0, 12)}\n\n${nocTable(summary)}`);
+  const document = nocDocument(outcome, summary, plan, { threads: flags.threads ?? null });
+  if (flags.out) await writeJson(flags.out, document);
+  if (report !== undefined) await writeFile(join(report, "index.html"), nocPage(document, quoted(["limnet", ...process.argv.slice(2)])));
+  return outcome.tasks.length;
+}
+
 async function evaluate(flags: Flags): Promise<void> {
   try {
-    const cases = (await findCases(flags)).slice(0, flags.limit);
-    const fusions: FusionKind[] = flags.fusion === "all" ? ["network", "none", "oracle"] : [flags.fusion];
-    const { protocol, rounds, axis, memory, seed } = flags;
-    const plan: Plan = { protocol, rounds, fusions, axis, labelValues: flags.labelValues, memory };
+    const slices = flags.protocol === "E";
+    // Contradictions are told before any work.
+    void (slices ? nocPlanOf(flags) : planOf(flags));
+    const cases = firstOfEach(await findCases(flags), flags.limit);
     const report = flags.report === undefined ? undefined : await reportFolder(flags.report);
     const scratch = await mkdtemp(join(tmpdir(), "limnet-evaluate-"));
     const engine = new EngineProcess({ modelsDir: resolve(flags.models), threads: flags.threads, logger: silentLog });
     try {
       await engine.start();
-      const masks = new MaskFiles(scratch);
-      const kept = new Map<TaskResult, Kept>();
-      let done = 0;
-      const outcome = await runCases(engine, cases, plan, scratch, (task, files) => {
-        if (files) kept.set(task, files);
-        console.error(`${++done} of about ${cases.length}: ${lineOf(task)}`);
-      }, report === undefined ? undefined : (mask) => masks.keep(mask));
-      for (const { id, reason } of outcome.skipped) console.error(`${id} was skipped: ${reason}`);
-      const summary = summarise(outcome.tasks, fusions, seed);
-      console.log(`Protocol ${protocol}, ${rounds} rounds, model ${outcome.model.slice(0, 12)}\n\n${tableOf(summary)}`);
-      const document = documentOf(outcome, summary, plan, { seed, threads: flags.threads ?? null });
-      if (flags.out) {
-        await mkdir(dirname(resolve(flags.out)), { recursive: true });
-        await writeFile(flags.out, `${JSON.stringify(document, null, 1)}\n`);
-      }
-      if (report !== undefined) await writeReport(report, document, kept);
-      if (outcome.tasks.length === 0) process.exitCode = 1;
+      const measured = await (slices ? evaluateSlices : evaluateVolumes)({ flags, cases, engine, scratch, report });
+      if (measured === 0) process.exitCode = 1;
     } finally {
       await engine.close();
       await rm(scratch, { recursive: true, force: true });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { curvesOf, curveSvg } from "./curve.js";
-import type { FusionSummary, Summary } from "./report.js";
+import type { WaySummary, Summary } from "./report.js";
 
 const seconds = { click: 0, propagate: 0, fuse: 0 };
-const fusion = (...means: number[]): FusionSummary => ({
-  rounds: means.map((mean) => ({ dice: { mean, low: mean - 0.04, high: mean + 0.05 }, sliceDice: 0, clicks: 1, kept: 0, propagated: 0, seconds })),
+const fusion = (...means: number[]): WaySummary => ({
+  rounds: means.map((mean) => ({ dice: { mean, low: mean - 0.04, high: mean + 0.05 }, sliceDice: 0, beyond: 0, clicks: 1, kept: 0, propagated: 0, seconds })),
   areaUnderCurve: { mean: 0, low: 0, high: 0 }, nsd: 0, hd95: null,
 });
-const summary = (fusions: Summary["fusions"]): Summary => ({ tasks: 1, fusions, gain: null });
+const summary = (ways: Summary["ways"]): Summary => ({ tasks: 1, ways, gain: null });
 
 describe("curvesOf", () => {
   it("puts rounds at equal steps, and Dice between the floor and 1", () => {

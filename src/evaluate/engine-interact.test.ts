@@ -40,7 +40,7 @@ const click = (slice: number, row: number, positive = true) => ({ slice, row, co
 describe("EngineInteract", () => {
   it("goes on from the state before, and redoes a round that gets another click", async () => {
     const engine = new CountingEngine();
-    const user = new EngineInteract(engine, { volumePath: "v", volumeDigest: "d", axis: 1, settings, folder });
+    const user = new EngineInteract(engine, { volumePath: "v", volumeDigest: "d", axis: 1, shape: [2, 3, 2], settings, folder });
     const one = click(3, 5);
     const first = await user.segment([one], { propagate: true });
     expect([...first.mask].filter(Boolean)).toHaveLength(1);
@@ -56,7 +56,7 @@ describe("EngineInteract", () => {
 
   it("looks at a slice without keeping the state", async () => {
     const engine = new CountingEngine();
-    const user = new EngineInteract(engine, { volumePath: "v", volumeDigest: "d", axis: 2, settings, folder });
+    const user = new EngineInteract(engine, { volumePath: "v", volumeDigest: "d", axis: 2, shape: [2, 3, 2], settings, folder });
     await user.segment([click(3, 5)], { propagate: false });
     await user.segment([click(3, 5)], { propagate: true });
     expect(engine.jobs.map((job) => [job.state.rounds.length, job.settings.propagate])).toEqual([[0, false], [0, true]]);

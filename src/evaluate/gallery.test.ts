@@ -22,7 +22,7 @@ function box(from: Shape, to: Shape): Uint8Array {
 const seconds = { click: 0, propagate: 0, fuse: 0 };
 const task = (id: string, ...scores: number[]): TaskResult => ({
   id, group: id, label: "any", shape, spacing: [1, 1, 1], axis: 2, voxels: 9,
-  runs: { network: { rounds: scores.map((dice) => ({ slice: 2, clicks: [{ slice: 2, row: 20, col: 20, positive: true }], dice, sliceDice: 0, kept: 0, propagated: 0, seconds })), surface: { nsd: 0, hd95: null } } },
+  runs: { network: { rounds: scores.map((dice) => ({ slice: 2, clicks: [{ slice: 2, row: 20, col: 20, positive: true }], dice, sliceDice: 0, beyond: 0, kept: 0, propagated: 0, seconds })), surface: { nsd: 0, hd95: null } } },
 });
 
 describe("choose", () => {

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { prepare } from "../apps/limnet/prepare.js";
-import type { FusionKind } from "../engine/protocol.js";
 import type { Axis, Shape } from "../imaging/geometry.js";
 import { readVolume } from "../imaging/read.js";
 import { planeShape, readSlice } from "../imaging/slices.js";
 import { contactSheet, type Frame, spreadSlices } from "./contact-sheet.js";
 import type { Kept, TaskResult } from "./run.js";
+import type { WayName } from "./ways.js";
 
 const [deflate, inflate] = [promisify(gzip), promisify(gunzip)];
 
@@ -32,12 +32,12 @@ export class MaskFiles {
 }
 
 /** Dice after the last round. */
-export function lastDice(task: TaskResult, fusion: FusionKind): number {
+export function lastDice(task: TaskResult, fusion: WayName): number {
   return task.runs[fusion]!.rounds.at(-1)!.dice;
 }
 
 /** Worst first; equals stay in their order. */
-export function byDice(tasks: readonly TaskResult[], fusion: FusionKind): TaskResult[] {
+export function byDice(tasks: readonly TaskResult[], fusion: WayName): TaskResult[] {
   return [...tasks].sort((a, b) => lastDice(a, fusion) - lastDice(b, fusion));
 }
 
@@ -47,7 +47,7 @@ export interface Choice {
 }
 
 /** The cases to show, none twice. The median of an even number is the lower one of the two. */
-export function choose(tasks: readonly TaskResult[], fusion: FusionKind): Choice[] {
+export function choose(tasks: readonly TaskResult[], fusion: WayName): Choice[] {
   const sorted = byDice(tasks, fusion);
   if (sorted.length === 0) return [];
   if (sorted.length === 1) return [{ what: "only", task: sorted[0] }];
@@ -98,22 +98,22 @@ export function frameOf(volumes: readonly Uint8Array[], shape: Shape, axis: Axis
 
 export interface Picture extends Choice {
   readonly png: Buffer;
-  /** Slice with the most wrong pixels, of the first kind of fusion. */
+  /** Slice with the most wrong pixels, of the first way. */
   readonly wrongest: number | null;
 }
 
 const spread = 4;
 
-/** Draws one case: a row a kind of fusion, slices across the object and the one that is most wrong. */
-export async function draw(choice: Choice, kept: Kept, fusions: readonly FusionKind[]): Promise<Picture> {
+/** Draws one case: a row a way, slices across the object and the one that is most wrong. */
+export async function draw(choice: Choice, kept: Kept, ways: readonly WayName[]): Promise<Picture> {
   const { id, label, shape, axis, runs } = choice.task;
   const truth = await MaskFiles.read(kept.truth);
   const rows = [];
-  for (const fusion of fusions) {
-    const { rounds } = runs[fusion]!;
+  for (const way of ways) {
+    const { rounds } = runs[way]!;
     rows.push({
-      caption: `${fusion}, after round ${rounds.length}: dice ${(100 * rounds[rounds.length - 1].dice).toFixed(1)} %`,
-      mask: await MaskFiles.read(kept.masks[fusion]!), clicks: rounds.flatMap(({ clicks }) => clicks),
+      caption: `${way}, after round ${rounds.length}: dice ${(100 * rounds[rounds.length - 1].dice).toFixed(1)} %`,
+      mask: await MaskFiles.read(kept.masks[way]!), clicks: rounds.flatMap(({ clicks }) => clicks),
     });
   }
   const wrongest = mostWrongSlice(truth, rows[0].mask, shape, axis);

@@ -1,19 +1,22 @@
 import { describe, expect, it } from "vitest";
 import type { Picture } from "./gallery.js";
-import { pageOf, quoted } from "./html-report.js";
+import { quoted } from "./html-page.js";
+import { pageOf } from "./html-report.js";
 import { documentOf, summarise } from "./report.js";
 import type { Outcome, Run, TaskResult } from "./run.js";
+import { unspoilt } from "./spoil.js";
 
+const rest = { baselines: [], directions: "both", spoil: unspoilt, seed: 1, python: "python3" } as const;
 const seconds = { click: 0.1, propagate: 2, fuse: 0.3 };
 const run = (...scores: number[]): Run => ({
-  rounds: scores.map((dice, n) => ({ slice: n, clicks: [], dice, sliceDice: dice / 2, kept: n, propagated: 9, seconds })), surface: { nsd: 0.5, hd95: null },
+  rounds: scores.map((dice, n) => ({ slice: n, clicks: [], dice, sliceDice: dice / 2, beyond: 0.1, kept: n, propagated: 9, seconds })), surface: { nsd: 0.5, hd95: null },
 });
 const task = (id: string, group: string, network: number[], none: number[]): TaskResult => ({
   id, group, label: 3, shape: [4, 4, 4], spacing: [1, 1, 2], axis: 2, voxels: 500, runs: { network: run(...network), none: run(...none) },
 });
 const evil = "</td><script>alert(\"1\")</script>&";
 const tasks = [task("fine", "p1", [0.5, 0.9], [0.5, 0.7]), task(evil, evil, [0.6, 0.4], [0.6, 0.6])];
-const plan = { protocol: "A", rounds: 2, fusions: ["network", "none"], axis: evil, labelValues: "each", memory: "permanent" } as const;
+const plan = { protocol: "A", rounds: 2, fusions: ["network", "none"], axis: evil, labelValues: "each", memory: "permanent", ...rest } as const;
 
 function page(some: TaskResult[], pictures: Picture[] = [], skipped: Outcome["skipped"] = []): string {
   return pageOf(documentOf({ tasks: some, skipped, model: "abc123" }, summarise(some, plan.fusions, 1), plan, { seed: 1, threads: null }), pictures, `limnet ${evil}`);

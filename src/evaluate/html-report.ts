@@ -1,42 +1,12 @@
 /** An evaluation as one HTML file that needs nothing else: tables, the curve, pictures of the worst, the median and the best case. */
-import type { FusionKind } from "../engine/protocol.js";
 import type { Estimate } from "./bootstrap.js";
 import { curveSvg } from "./curve.js";
 import { byDice, type Picture } from "./gallery.js";
-import { type Content, html, type Markup } from "./html.js";
-import type { FusionSummary, ReportDocument } from "./report.js";
+import { html, type Markup } from "./html.js";
+import { type Column, pageAround, tableHtml } from "./html-page.js";
+import type { WaySummary, ReportDocument } from "./report.js";
 import type { TaskResult } from "./run.js";
-
-const style = html`
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; max-width: 1240px; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin: 1.8em 0 .5em; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2em .7em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th { border-bottom-color: #888; text-align: right; vertical-align: bottom; }
-th.word, td.word { text-align: left; }
-td.free { white-space: normal; overflow-wrap: anywhere; }
-code { font-size: .92em; overflow-wrap: anywhere; }
-figure { margin: 1em 0 2em; } figure img { max-width: 100%; height: auto; display: block; } figcaption { margin-bottom: .4em; }
-svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg text { fill: #444; }
-svg .grid { stroke: #e2e2e2; } svg .whisker { stroke-opacity: .45; stroke-width: 2; }
-.quiet { color: #666; }`;
-
-interface Column {
-  readonly title: string;
-  /** Words stand to the left, numbers to the right; free text may be broken. */
-  readonly kind?: "word" | "word free";
-}
-
-function tableHtml(columns: readonly Column[], rows: readonly (readonly Content[])[]): Markup {
-  const kind = (n: number) => columns[n].kind ?? "number";
-  return html`<div class="wide"><table>
-<thead><tr>${columns.map(({ title }, n) => html`<th scope="col" class="${kind(n)}">${title}</th>`)}</tr></thead>
-<tbody>
-${rows.map((cells) => html`<tr>${cells.map((cell, n) => html`<td class="${kind(n)}">${cell}</td>`)}</tr>
-`)}</tbody></table></div>`;
-}
+import { type WayName, waysOf } from "./ways.js";
 
 const percent = (value: number) => (100 * value).toFixed(1);
 const millimetres = (value: number | null) => (value === null ? "-" : value.toFixed(1));
@@ -51,32 +21,32 @@ function intervals(tasks: readonly TaskResult[]): (estimate: Estimate) => string
 
 function roundsTable(document: ReportDocument): Markup {
   const interval = intervals(document.tasks);
-  const rows = (Object.entries(document.summary.fusions) as [FusionKind, FusionSummary][]).flatMap(([fusion, { rounds }]) => rounds.map((round, n) => [
-    fusion, n + 1, percent(round.dice.mean), interval(round.dice), percent(round.sliceDice), round.clicks.toFixed(1), round.kept.toFixed(1),
+  const rows = (Object.entries(document.summary.ways) as [WayName, WaySummary][]).flatMap(([way, { rounds }]) => rounds.map((round, n) => [
+    way, n + 1, percent(round.dice.mean), interval(round.dice), percent(round.sliceDice), percent(round.beyond), round.clicks.toFixed(1), round.kept.toFixed(1),
     round.propagated.toFixed(1), round.seconds.click.toFixed(2), round.seconds.propagate.toFixed(2), round.seconds.fuse.toFixed(2),
   ]));
   return tableHtml([
-    word("fusion"), ...["round", "Dice %", "95 % interval", "slice Dice %", "clicks", "slices kept", "slices propagated", "click s", "propagate s", "fuse s"].map(number),
+    word("way"), ...["round", "Dice %", "95 % interval", "slice Dice %", "beyond the ends %", "clicks", "slices kept", "slices propagated", "click s", "propagate s", "fuse s"].map(number),
   ], rows);
 }
 
 function endTable(document: ReportDocument): Markup {
   const interval = intervals(document.tasks);
-  const rows = (Object.entries(document.summary.fusions) as [FusionKind, FusionSummary][]).map(([fusion, { areaUnderCurve, nsd, hd95 }]) =>
-    [fusion, percent(areaUnderCurve.mean), interval(areaUnderCurve), percent(nsd), millimetres(hd95)]);
-  return tableHtml([word("fusion"), ...["area under the curve %", "95 % interval", "NSD at 2 mm %", "HD95 mm"].map(number)], rows);
+  const rows = (Object.entries(document.summary.ways) as [WayName, WaySummary][]).map(([way, { areaUnderCurve, nsd, hd95 }]) =>
+    [way, percent(areaUnderCurve.mean), interval(areaUnderCurve), percent(nsd), millimetres(hd95)]);
+  return tableHtml([word("way"), ...["area under the curve %", "95 % interval", "NSD at 2 mm %", "HD95 mm"].map(number)], rows);
 }
 
 const objectOf = ({ label }: TaskResult) => (label === "any" ? "any label" : `label ${label}`);
 
 function casesTable({ tasks, settings }: ReportDocument): Markup {
-  const { fusions } = settings;
-  const columns = [word("case"), word("object"), word("patient"), number("ml"), ...fusions.flatMap((fusion) =>
-    [number(`${fusion}: Dice %`), number("NSD %"), number("HD95 mm"), { title: "Dice % of each round", kind: "word free" } as const])];
-  return tableHtml(columns, byDice(tasks, fusions[0]).map((task) => [
+  const ways = waysOf(settings);
+  const columns = [word("case"), word("object"), word("patient"), number("ml"), ...ways.flatMap((way) =>
+    [number(`${way}: Dice %`), number("NSD %"), number("HD95 mm"), { title: "Dice % of each round", kind: "word free" } as const])];
+  return tableHtml(columns, byDice(tasks, ways[0]).map((task) => [
     task.id, objectOf(task), task.group, ((task.voxels * task.spacing[0] * task.spacing[1] * task.spacing[2]) / 1000).toFixed(1),
-    ...fusions.flatMap((fusion) => {
-      const { rounds, surface } = task.runs[fusion]!;
+    ...ways.flatMap((way) => {
+      const { rounds, surface } = task.runs[way]!;
       return [percent(rounds[rounds.length - 1].dice), percent(surface.nsd), millimetres(surface.hd95), rounds.map(({ dice }) => percent(dice)).join(" ")];
     }),
   ]));
@@ -88,18 +58,6 @@ function pictureHtml({ what, task, png, wrongest }: Picture): Markup {
   return html`<figure><figcaption>${caption[0].toUpperCase() + caption.slice(1)}</figcaption>
 <img alt="Slices of ${task.id} with outlines of truth and answer" src="data:image/png;base64,${png.toString("base64")}"></figure>
 `;
-}
-
-function settingsTable({ created, model, settings, machine }: ReportDocument, commandLine: string): Markup {
-  const show = (value: unknown) => (Array.isArray(value) ? value.join(", ") : value === null ? "not given" : String(value));
-  return tableHtml([word("setting"), { title: "value", kind: "word free" }], [
-    ["command line", html`<code>${commandLine}</code>`],
-    ["model digest", html`<code>${model || "none answered"}</code>`],
-    ["made", created],
-    ["CPU", `${machine.cpu}, ${machine.cores} cores`],
-    ["Node.js, platform", `${machine.node}, ${machine.platform}`],
-    ...Object.entries(settings).map(([name, value]) => [name, show(value)]),
-  ]);
 }
 
 /** What only holds where something was measured. */
@@ -120,7 +78,7 @@ ${curveSvg(summary, { whiskers: patients > 1 })}
 ${endTable(document)}
 ${gain ?? ""}
 <h2>Worst, median and best case</h2>
-<p class="quiet">By the Dice after the last round, fusion ${settings.fusions[0]}. Slices across the object and the one with the most wrong pixels, cut to what
+<p class="quiet">By the Dice after the last round, ${settings.fusions[0]}. Slices across the object and the one with the most wrong pixels, cut to what
 is drawn; with the clicks on them.</p>
 ${pictures.map(pictureHtml)}
 <h2>All cases, worst first</h2>
@@ -130,28 +88,5 @@ ${casesTable(document)}`;
 /** The whole page. It runs nothing and loads nothing. */
 export function pageOf(document: ReportDocument, pictures: readonly Picture[], commandLine: string): string {
   const { protocol, rounds } = document.settings;
-  return html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>limnet evaluation, protocol ${protocol}</title>
-<style>${style}</style>
-</head>
-<body>
-<h1>limnet evaluation: protocol ${protocol}, ${rounds} rounds</h1>
-${findings(document, pictures)}
-${document.skipped.length === 0 ? "" : html`<h2>Skipped</h2>
-${tableHtml([word("case"), { title: "reason", kind: "word free" }], document.skipped.map(({ id, reason }) => [id, reason]))}`}
-<h2>Made with</h2>
-${settingsTable(document, commandLine)}
-</body>
-</html>
-`.text;
-}
-
-/** A command line as one could type it again in a POSIX shell. */
-export function quoted(words: readonly string[]): string {
-  return words.map((w) => (/^[\w@%+=:,./-]+$/.test(w) ? w : `'${w.replaceAll("'", "'\\''")}'`)).join(" ");
+  return pageAround(`limnet evaluation: protocol ${protocol}, ${rounds} rounds`, findings(document, pictures), document, commandLine);
 }

@@ -28,3 +28,8 @@ export interface Interact {
    */
   segment(clicks: readonly PlacedClick[], options: { readonly propagate: boolean }): Promise<Answer>;
 }
+
+export interface Draws {
+  /** Answers outlines: `truth` on these slices, in the order drawn. */
+  draw(truth: Uint8Array, slices: readonly number[]): Promise<Answer>;
+}

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Axis, Shape } from "../imaging/geometry.js";
 import { readSlice, writeSlice } from "../imaging/slices.js";
+import { runDrawn, slicesToDraw } from "./drawn.js";
 import type { Interact, PlacedClick } from "./interact.js";
-import { firstSlice, runProtocol, type Task, worstSlice } from "./protocol.js";
+import { firstSlice, runProtocol, score, type Task, worstSlice } from "./protocol.js";
+import { nudger } from "./spoil.js";
 
 const shape: Shape = [24, 20, 9];
 
@@ -101,5 +103,48 @@ describe("protocol B", () => {
     const [round] = await runProtocol(task, new Learner(task, 99), "B", 1);
     expect(round.clicks).toHaveLength(5);
     expect(new Set(round.clicks.map(({ row, col }) => `${row},${col}`)).size).toBe(5);
+  });
+});
+
+describe("a robot that misses its point", () => {
+  it("clicks near it, in the same error", async () => {
+    const task = ellipsoid();
+    const click = async (jitter: number) => (await runProtocol(task, new Learner(task, 1), "A", 1, { nudge: nudger(jitter, 5) }))[0].clicks[0];
+    const [meant, missed] = [await click(0), await click(4)];
+    expect(missed).not.toEqual(meant);
+    expect(missed.positive).toBe(true);
+    expect(readSlice(task.truth, shape, 2, 4)[missed.row * 24 + missed.col]).toBe(1);
+  });
+});
+
+describe("protocol drawn", () => {
+  it("outlines the largest slice, then towards both ends, then the widest gaps, each once", () => {
+    const task = ellipsoid();
+    expect(slicesToDraw(task, 3)).toEqual([4, 2, 6]);
+    expect(slicesToDraw(task, 99).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it("gives one more outline each round, and repeats itself when there is nothing left to outline", async () => {
+    const task = ellipsoid();
+    const asked: (readonly number[])[] = [];
+    const rounds = await runDrawn(task, {
+      draw: async (_, slices) => {
+        asked.push(slices);
+        return { mask: task.truth, seconds: { click: 0, propagate: 1, fuse: 0 }, kept: 0, propagated: 5 };
+      },
+    }, 9);
+    expect(asked.map((slices) => slices.length)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(rounds.map(({ slice }) => slice === null)).toEqual([...new Array(7).fill(false), true, true]);
+  });
+});
+
+describe("the score", () => {
+  it("counts what is filled beyond the ends of the object as a share of its volume", () => {
+    const task = ellipsoid();
+    const volume = task.truth.reduce((sum, v) => sum + v, 0);
+    const mask = task.truth.slice();
+    mask.fill(1, 0, 50);
+    expect(score(task, mask).beyond).toBeCloseTo(50 / volume);
+    expect(score(task, task.truth)).toEqual({ dice: 1, sliceDice: 1, beyond: 0 });
   });
 });

@@ -6,7 +6,8 @@ import type { Axis, Shape } from "../imaging/geometry.js";
 import { planeShape, readSlice } from "../imaging/slices.js";
 import type { Answer, Interact, PlacedClick, Seconds } from "./interact.js";
 import { dice, iou, type Overlap, overlap } from "../imaging/scores.js";
-import { nextClick } from "./robot.js";
+import { type BinarySlice, nextClick } from "./robot.js";
+import type { Nudge } from "./spoil.js";
 
 export type ProtocolName = "A" | "B";
 
@@ -28,6 +29,8 @@ export interface Round {
   readonly dice: number;
   /** Mean Dice of the slices that hold some of the object. */
   readonly sliceDice: number;
+  /** Voxels filled on slices beyond the object's ends (or in its gaps), as a share of its volume. */
+  readonly beyond: number;
   readonly seconds: Seconds;
   readonly kept: number;
   readonly propagated: number;
@@ -78,16 +81,34 @@ export function worstSlice(slices: readonly Overlap[]): number {
   return worst;
 }
 
-function score(task: Task, mask: Uint8Array): { dice: number; sliceDice: number } {
-  const withObject = overlaps(task, mask).filter(({ truth }) => truth > 0);
+export function score(task: Task, mask: Uint8Array): Pick<Round, "dice" | "sliceDice" | "beyond"> {
+  const slices = overlaps(task, mask);
+  const withObject = slices.filter(({ truth }) => truth > 0);
+  const sum = (pick: (slice: Overlap) => number) => slices.reduce((total, slice) => total + pick(slice), 0);
   return {
     dice: dice(overlap(task.truth, mask)),
-    sliceDice: withObject.reduce((sum, slice) => sum + dice(slice), 0) / withObject.length,
+    sliceDice: withObject.reduce((total, slice) => total + dice(slice), 0) / withObject.length,
+    beyond: sum(({ truth, mask: filled }) => (truth === 0 ? filled : 0)) / sum(({ truth }) => truth),
   };
 }
 
+/** The robot's click, beside its point where a nudge is given: still in the same error, on a pixel that has no click yet. */
+export function placeClick(truth: BinarySlice, seen: Uint8Array, before: readonly PlacedClick[], nudge: Nudge | undefined) {
+  const click = nextClick(truth, seen, before);
+  if (!click || !nudge) return click;
+  const { positive } = click;
+  const allowed = ({ row, col }: { row: number; col: number }) => {
+    if (row < 0 || col < 0 || row >= truth.rows || col >= truth.cols || before.some((c) => c.row === row && c.col === col)) return false;
+    const at = row * truth.cols + col;
+    return positive ? truth.data[at] !== 0 && seen[at] === 0 : truth.data[at] === 0 && seen[at] !== 0;
+  };
+  return { ...nudge(click, allowed), positive };
+}
+
 /** Clicks on one slice until it is done. Returns the new clicks and the seconds of the looks between them. */
-async function clickSlice(task: Task, interact: Interact, name: ProtocolName, slice: number, mask: Uint8Array, before: readonly PlacedClick[]) {
+async function clickSlice(
+  task: Task, interact: Interact, name: ProtocolName, slice: number, mask: Uint8Array, before: readonly PlacedClick[], nudge: Nudge | undefined,
+) {
   const { shape, axis } = task;
   const truth = { data: readSlice(task.truth, shape, axis, slice), ...planeShape(shape, axis) };
   const clicks: PlacedClick[] = [];
@@ -95,7 +116,7 @@ async function clickSlice(task: Task, interact: Interact, name: ProtocolName, sl
   let seen = readSlice(mask, shape, axis, slice);
   for (let n = 0; n < (name === "A" ? 1 : clicksPerSlice); n++) {
     const all = [...before, ...clicks];
-    const click = nextClick(truth, seen, all.filter((c) => c.slice === slice));
+    const click = placeClick(truth, seen, all.filter((c) => c.slice === slice), nudge);
     if (!click) break;
     clicks.push({ ...click, slice });
     if (name === "A") break;
@@ -107,16 +128,22 @@ async function clickSlice(task: Task, interact: Interact, name: ProtocolName, sl
   return { clicks, looks };
 }
 
-/** Works through the rounds of a protocol. The same clicks for the same answers: nothing is drawn at random. */
+export interface ProtocolOptions {
+  readonly onRound?: (round: Round, number: number) => void | Promise<void>;
+  /** Puts clicks beside their point. */
+  readonly nudge?: Nudge;
+}
+
+/** Works through the rounds of a protocol. The same clicks for the same answers: nothing is drawn at random without a nudge. */
 export async function runProtocol(
-  task: Task, interact: Interact, name: ProtocolName, rounds: number, onRound: (round: Round, number: number) => void | Promise<void> = () => {},
+  task: Task, interact: Interact, name: ProtocolName, rounds: number, { onRound = () => {}, nudge }: ProtocolOptions = {},
 ): Promise<Round[]> {
   const done: Round[] = [];
   const clicks: PlacedClick[] = [];
   let mask: Uint8Array = new Uint8Array(task.truth.length);
   for (let n = 1; n <= rounds; n++) {
     const slice = n === 1 ? firstSlice(task) : worstSlice(overlaps(task, mask));
-    const work = await clickSlice(task, interact, name, slice, mask, clicks);
+    const work = await clickSlice(task, interact, name, slice, mask, clicks, nudge);
     let answer: Answer = { mask, seconds: { click: 0, propagate: 0, fuse: 0 }, kept: 0, propagated: 0 };
     if (work.clicks.length > 0) {
       clicks.push(...work.clicks);

@@ -8,6 +8,7 @@ import type { Shape } from "../imaging/geometry.js";
 import { encodeMask } from "../imaging/mask.js";
 import { MaskFiles } from "./gallery.js";
 import { type Kept, runCases, type TaskResult } from "./run.js";
+import { unspoilt } from "./spoil.js";
 
 const shape: Shape = [8, 8, 4];
 const geometry = { affine: [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0] } as const;
@@ -38,8 +39,8 @@ afterEach(() => rm(folder, { recursive: true }));
 describe("runCases", () => {
   const run = (onTask: (task: TaskResult, kept: Kept | undefined) => void, masks?: MaskFiles) => {
     const path = join(folder, "a.nii.gz");
-    const plan = { protocol: "A", rounds: 2, fusions: ["network", "none"], axis: "2", labelValues: "any", memory: "permanent" } as const;
-    return runCases(new GrowingEngine(), [{ id: "a", group: "a", image: path, label: path }], plan, join(folder, "scratch"), onTask, masks && ((mask) => masks.keep(mask)));
+    const plan = { protocol: "A", rounds: 2, fusions: ["network", "none"], axis: "2", labelValues: "any", memory: "permanent", baselines: [], directions: "both", spoil: unspoilt, seed: 1, python: "python3" } as const;
+    return runCases(new GrowingEngine(), [{ id: "a", dataset: "", kind: "volume", group: "a", image: path, label: path }], plan, join(folder, "scratch"), onTask, masks && ((mask) => masks.keep(mask)));
   };
 
   it("keeps outline and last masks where it is asked to, apart from the numbers", async () => {

@@ -1,7 +1,8 @@
-/** Works through the tasks of an evaluation: each object of each case, once per kind of fusion. */
+/** Works through the tasks of an evaluation: each object of each case, once per kind of fusion, and the classical ways from the same prompts. */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAxis } from "../apps/limnet/params.js";
+import { prepare } from "../apps/limnet/prepare.js";
 import type { Engine, FusionKind, LimnetSettings } from "../engine/protocol.js";
 import { fileDigest } from "../imaging/digest.js";
 import { type Axis, sameGrid, type Shape, spacing } from "../imaging/geometry.js";
@@ -11,16 +12,29 @@ import { type Case, CaseError, objectsOf } from "./cases.js";
 import { EngineInteract } from "./engine-interact.js";
 import type { PlacedClick, Seconds } from "./interact.js";
 import { type SurfaceScores, surfaceScores } from "../imaging/scores.js";
-import { type ProtocolName, runProtocol } from "./protocol.js";
+import { runBaseline } from "./baselines/run.js";
+import { runDrawn } from "./drawn.js";
+import { type ProtocolName, type Round, runProtocol, type Task } from "./protocol.js";
+import { nudger, type Spoil, spoilFiles } from "./spoil.js";
+import type { BaselineName, WayName } from "./ways.js";
 
 export interface Plan {
-  readonly protocol: ProtocolName;
+  /** "drawn": outlines of slices instead of clicks. */
+  readonly protocol: ProtocolName | "drawn";
   readonly rounds: number;
+  /** At least one: its prompts are those of the baselines. */
   readonly fusions: readonly FusionKind[];
-  /** As `params.axis` of a request: "auto", "coronal", "2" … */
+  readonly baselines: readonly BaselineName[];
+  /** As `params.axis` of a request: "auto", "coronal", "2" …; "other": the one after the automatic choice. */
   readonly axis: string;
   readonly labelValues: "any" | "each" | number;
   readonly memory: LimnetSettings["memory"];
+  readonly directions: NonNullable<LimnetSettings["directions"]>;
+  readonly spoil: Spoil;
+  /** Of jitter and noise. */
+  readonly seed: number;
+  /** A Python with scikit-image, for baseline "walker". */
+  readonly python: string;
 }
 
 export interface RoundScore {
@@ -28,6 +42,7 @@ export interface RoundScore {
   readonly clicks: readonly PlacedClick[];
   readonly dice: number;
   readonly sliceDice: number;
+  readonly beyond: number;
   readonly kept: number;
   readonly propagated: number;
   readonly seconds: Seconds;
@@ -48,7 +63,7 @@ export interface TaskResult {
   readonly axis: Axis;
   /** Voxels of the object. */
   readonly voxels: number;
-  readonly runs: Partial<Record<FusionKind, Run>>;
+  readonly runs: Partial<Record<WayName, Run>>;
 }
 
 export interface Outcome {
@@ -67,7 +82,7 @@ export interface Kept {
   /** The outline, as KeepMask stored it. */
   readonly truth: string;
   /** Masks after the last round, as KeepMask stored them. */
-  readonly masks: Partial<Record<FusionKind, string>>;
+  readonly masks: Partial<Record<WayName, string>>;
 }
 
 /** Is called with every finished task; `kept` is given where masks are kept. */
@@ -78,39 +93,52 @@ interface CaseOutcome {
   readonly model: string;
 }
 
-/** Runs one case: all its objects. `folder` is emptied afterwards. Throws CaseError where image and label do not fit. */
-async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, keep: KeepMask | undefined): Promise<CaseOutcome> {
-  const [header, label, volumeDigest] = await Promise.all([readHeader(item.image), readVolume(item.label), fileDigest(item.image)]);
+function axisOf(plan: Plan, ...grid: [Parameters<typeof parseAxis>[1], Shape]): Axis {
+  return plan.axis === "other" ? (((parseAxis("auto", ...grid) + 1) % 3) as Axis) : parseAxis(plan.axis, ...grid);
+}
+
+/** Runs one case: all its objects. `folder` is emptied afterwards; `spoilt` receives what is made of image and label. Throws CaseError where they do not fit. */
+async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, spoilt: string, keep: KeepMask | undefined): Promise<CaseOutcome> {
+  const given = await readHeader(item.image);
+  const axis = axisOf(plan, given.geometry, given.shape);
+  await mkdir(spoilt, { recursive: true });
+  const files = await spoilFiles(item, axis, plan.spoil, plan.seed, spoilt);
+  const [header, label, volumeDigest] = await Promise.all([readHeader(files.image), readVolume(files.label), fileDigest(files.image)]);
   if (!sameGrid(header, label)) throw new CaseError("image and label are not on the same grid");
   const { shape, geometry } = header;
-  const axis = parseAxis(plan.axis, geometry, shape);
+  const grey = plan.baselines.includes("walker") ? (await prepare(await readVolume(files.image))).grey : new Uint8Array(0);
   const tasks: CaseOutcome["tasks"] = [];
   let model = "";
   for (const { value, truth } of objectsOf(label.voxels, plan.labelValues)) {
-    const runs: Partial<Record<FusionKind, Run>> = {};
-    const masks: Partial<Record<FusionKind, string>> = {};
+    const object: Task = { shape, axis, truth };
+    const runs: Partial<Record<WayName, Run>> = {};
+    const masks: Partial<Record<WayName, string>> = {};
+    let reference: Round[] = [];
+    const note = async (way: WayName, rounds: Round[]) => {
+      const { mask } = rounds[rounds.length - 1];
+      runs[way] = { rounds: rounds.map(({ mask: _, ...figures }) => figures), surface: surfaceScores(truth, mask, shape, spacing(geometry)) };
+      if (keep) masks[way] = await keep(mask);
+    };
     for (const fusion of plan.fusions) {
       await mkdir(folder, { recursive: true });
       const truthPath = fusion === "oracle" ? join(folder, "truth.nii.gz") : undefined;
       if (truthPath) await encodeMask(truth, shape, geometry, ".nii.gz", truthPath);
-      const settings: LimnetSettings = { fusion, memory: plan.memory, propagate: true, window: null };
-      const user = new EngineInteract(engine, { volumePath: item.image, volumeDigest, axis, settings, truthPath, folder });
+      const settings: LimnetSettings = { fusion, memory: plan.memory, propagate: true, window: null, directions: plan.directions };
+      const user = new EngineInteract(engine, { volumePath: files.image, volumeDigest, axis, shape, settings, truthPath, folder });
       try {
-        const rounds = await runProtocol({ shape, axis, truth }, user, plan.protocol, plan.rounds);
-        const { mask } = rounds[rounds.length - 1];
-        runs[fusion] = {
-          rounds: rounds.map(({ mask: _, ...score }) => score),
-          surface: surfaceScores(truth, mask, shape, spacing(geometry)),
-        };
-        if (keep) masks[fusion] = await keep(mask);
+        const rounds = plan.protocol === "drawn" ? await runDrawn(object, user, plan.rounds)
+          : await runProtocol(object, user, plan.protocol, plan.rounds, { nudge: nudger(plan.spoil.jitter, plan.seed) });
+        await note(fusion, rounds);
+        if (reference.length === 0) reference = rounds;
         model = user.model;
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
     }
+    for (const name of plan.baselines) await note(name, await runBaseline(name, object, reference, plan, { grey, spacing: spacing(geometry) }, folder));
     const voxels = truth.reduce((sum, v) => sum + v, 0);
     const task = { id: item.id, group: item.group, label: value, shape, spacing: spacing(geometry), axis, voxels, runs };
-    tasks.push({ task, kept: keep && { image: item.image, truth: await keep(truth), masks } });
+    tasks.push({ task, kept: keep && { image: files.image, truth: await keep(truth), masks } });
   }
   return { tasks, model };
 }
@@ -120,9 +148,10 @@ export async function runCases(
   engine: Engine, cases: readonly Case[], plan: Plan, scratch: string, onTask: OnTask = () => {}, keep?: KeepMask,
 ): Promise<Outcome> {
   const outcome = { tasks: [] as TaskResult[], skipped: [] as { id: string; reason: string }[], model: "" };
-  for (const item of cases) {
+  for (const [n, item] of cases.entries()) {
+    const spoilt = join(scratch, `spoilt-${n}`);
     try {
-      const { tasks, model } = await runCase(engine, item, plan, join(scratch, "task"), keep);
+      const { tasks, model } = await runCase(engine, item, plan, join(scratch, "task"), spoilt, keep);
       if (tasks.length === 0) outcome.skipped.push({ id: item.id, reason: "the label holds no object of this value" });
       else outcome.model = model;
       for (const { task, kept } of tasks) {
@@ -133,6 +162,9 @@ export async function runCases(
       const unusable = error instanceof CaseError || ["bad_volume", "not_found"].includes((error as { code?: string }).code ?? "");
       if (!unusable) throw error;
       outcome.skipped.push({ id: item.id, reason: (error as Error).message });
+    } finally {
+      // Pictures are drawn of it at the end.
+      if (!keep) await rm(spoilt, { recursive: true, force: true });
     }
   }
   return outcome;

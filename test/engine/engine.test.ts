@@ -103,6 +103,19 @@ describe("engine process", () => {
     }
   });
 
+  it("takes a slice of the state as it is where a round has no clicks, and runs each half of a gap alone where it is told to", async () => {
+    const begun = await engine.segment(jobOf(scan, [centre]));
+    const state = { fusedPath: begun.rounds[0].fusedPath, rounds: [centre] };
+    const outline = { slice: middle + 8, clicks: [] };
+    const blended = await engine.segment(jobOf(scan, [outline], { state, settings: { ...settings, fusion: "none" } }));
+    const alone = await engine.segment(jobOf(scan, [outline], { state, settings: { ...settings, fusion: "none", directions: "one" } }));
+    const [before, both, one] = await Promise.all([begun.rounds[0], blended.rounds[0], alone.rounds[0]].map(({ fusedPath }) => stored(fusedPath)));
+    const plane = (volume: Uint8Array, k: number) => volume.subarray(k * ni * nj, (k + 1) * ni * nj);
+    for (const volume of [both, one]) expect(Buffer.compare(plane(volume, middle + 8), plane(before, middle + 8))).toBe(0);
+    expect(both.some((v) => v > 127)).toBe(true);
+    expect(alone.rounds[0].propagated).toBeLessThan(blended.rounds[0].propagated);
+  });
+
   it("goes on from a state on disk as it would have gone on in one job, also with further clicks on the same slice", async () => {
     const rounds = [centre, click(middle - 8, nj / 2 + 2, ni / 2), click(middle, nj / 2 + 12, ni / 2, false)];
     const whole = await engine.segment(jobOf(scan, rounds));
