@@ -34,8 +34,9 @@ const closeMs = 2000;
 function entry(): { path: string; execArgv: string[] } {
   const typescript = import.meta.url.endsWith(".ts");
   const path = fileURLToPath(new URL(typescript ? "./child.ts" : "./child.js", import.meta.url));
-  if (!typescript) return { path, execArgv: [] };
-  return { path, execArgv: ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] };
+  // The child lets go of what starting took, see child.ts.
+  if (!typescript) return { path, execArgv: ["--expose-gc"] };
+  return { path, execArgv: ["--expose-gc", "--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] };
 }
 
 const toError = (code: string, message: string) =>

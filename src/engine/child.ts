@@ -37,9 +37,12 @@ function readable(error: unknown): { code: string; message: string } {
 
 async function main({ modelsDir, threads, cacheBytes, memoryBytes = Infinity }: ChildOptions): Promise<void> {
   const model = await openModel(modelsDir);
-  await Promise.all((["key", "value", "read", "decode", "quality"] as const).map((graph) => model.load(graph)));
+  // They are opened when they are first needed; until then nothing of them is held.
+  await Promise.all((["key", "value", "read", "decode", "quality"] as const).map((graph) => model.check(graph)));
   const networks = new OnnxNetworks(model, { threads });
   await networks.warmUp();
+  // The bytes that the sessions were made of would stay until there is work, which may be never.
+  globalThis.gc?.();
   const budget = planMemory(memoryBytes);
   const volumes = new VolumeStore();
   const bench = { networks, model: model.digest, volumes, cache: new FeatureCache(cacheBytes ?? budget.cacheBytes) };

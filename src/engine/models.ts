@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { GraphName, NetworkSettings } from "../apps/limnet/networks.js";
 import { LimnetError } from "../errors.js";
+import { fileDigest } from "../imaging/digest.js";
 
 const whole = z.number().int().positive();
 const positive = z.number().positive();
@@ -61,6 +62,8 @@ export interface Model {
   readonly files: readonly string[];
   /** Bytes of a graph, their digest checked. Throws bad_model. */
   load(name: GraphName): Promise<Uint8Array>;
+  /** The same check, without taking the graph into memory. Throws bad_model. */
+  check(name: GraphName): Promise<void>;
 }
 
 /** The folder of the models: LIMNET_MODELS, else models/ of the package. */
@@ -73,8 +76,8 @@ export const sha256 = (bytes: Uint8Array | string): string => createHash("sha256
 const refuse = (what: string, cause?: unknown) =>
   new LimnetError("bad_model", `The models cannot be used: ${what}. Restore the models folder from the release or train and export again.`, { cause });
 
-/** Reads a file of the folder. Names that leave it, by "..", an absolute path or a link, are refused. */
-async function readInside(folder: string, file: string): Promise<Uint8Array> {
+/** What `read` makes of a file of the folder. Names that leave it, by "..", an absolute path or a link, are refused. */
+async function inside<T>(folder: string, file: string, read: (path: string) => Promise<T>): Promise<T> {
   const parts = file.split("/");
   if (file.includes("\\") || file.includes("\0") || parts.some((part) => part === "" || part === "." || part === "..")) {
     throw refuse(`"${file}" is no plain name of a file inside the models folder`);
@@ -87,16 +90,20 @@ async function readInside(folder: string, file: string): Promise<Uint8Array> {
   }
   if (!path.startsWith((await realpath(folder)) + sep)) throw refuse(`"${file}" is a link that leads out of the models folder`);
   try {
-    return await readFile(path);
+    return await read(path);
   } catch (cause) {
     throw refuse(`"${file}" cannot be read`, cause);
   }
 }
 
+function compare({ file, sha256: expected }: z.infer<typeof graph>, digest: string): void {
+  if (digest !== expected) throw refuse(`"${file}" has not the digest of manifest.json`);
+}
+
 /** Reads the manifest and the model `name` (default: the manifest's). Throws bad_model for anything that is not as it must be. */
 export async function openModel(folder = modelsFolder(), name?: string): Promise<Model> {
   let json: unknown;
-  const bytes = await readInside(folder, "manifest.json");
+  const bytes = await inside(folder, "manifest.json", (path) => readFile(path));
   try {
     json = JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch (cause) {
@@ -117,10 +124,12 @@ export async function openModel(folder = modelsFolder(), name?: string): Promise
     digest: sha256(Object.values(graphs).map((entry) => entry.sha256).sort().join("\n")),
     files: ["manifest.json", ...Object.values(graphs).map(({ file }) => file)],
     async load(graphName) {
-      const { file, sha256: expected } = graphs[graphName];
-      const content = await readInside(folder, file);
-      if (sha256(content) !== expected) throw refuse(`"${file}" has not the digest of manifest.json`);
+      const content = await inside(folder, graphs[graphName].file, (path) => readFile(path));
+      compare(graphs[graphName], sha256(content));
       return content;
+    },
+    async check(graphName) {
+      compare(graphs[graphName], await inside(folder, graphs[graphName].file, fileDigest));
     },
   };
 }

@@ -43,7 +43,7 @@ export async function checkModels(folder = modelsFolder()): Promise<{ finding: F
   try {
     const model = await openModel(folder);
     const graphs = ["click", "key", "value", "read", "decode", "quality"] as const;
-    for (const graph of graphs) await model.load(graph);
+    for (const graph of graphs) await model.check(graph);
     return { finding: ok("models", `${model.name}, ${graphs.length} graphs with the digests of the manifest (${model.digest.slice(0, 12)})`), digest: model.digest };
   } catch (error) {
     const finding = problem("models", (error as Error).message, "Restore the models folder from the release, or name another with --conf models_dir FOLDER.");
