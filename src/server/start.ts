@@ -12,7 +12,6 @@ import { isArchive } from "./archive-settings.js";
 import { type Config, ConfigError } from "./config.js";
 import { usualMemory } from "./operations/memory.js";
 import { Metrics } from "./operations/metrics.js";
-import { openQueue } from "./operations/redis.js";
 import { createFileLogger } from "./logger.js";
 import { openStudies } from "./studies.js";
 import { readTls } from "./tls.js";
@@ -54,7 +53,8 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     const metrics = new Metrics();
     const queueing = { maxWaiting: config.maxWaiting, observer: metrics.queue };
     const { redis, memory: memoryBytes = await usualMemory() } = config;
-    const queue = redis === undefined ? undefined : (model: string) => openQueue({ ...config, redis }, model, log, metrics.queue);
+    // A server without Redis does not carry its clients about.
+    const queue = redis === undefined ? undefined : async (model: string) => (await import("./operations/redis.js")).openQueue({ ...config, redis }, model, log, metrics.queue);
     const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, queue, queueing, memoryBytes });
     stops.push(() => app.close());
     use(app);

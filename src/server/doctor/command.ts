@@ -9,7 +9,6 @@ import { type Config, ConfigError, loadConfig } from "../config.js";
 import { usualMemory } from "../operations/memory.js";
 import { asText, exitCode, type Finding, ok, problem } from "./findings.js";
 import { checkCertificate, checkMemory, checkModels, checkNode, checkOnnx, checkPort } from "./machine.js";
-import { checkArchive, checkDisk, checkRedis, checkState, checkStudies } from "./surroundings.js";
 
 interface Flags {
   app?: string;
@@ -69,6 +68,7 @@ export async function examine({ conf, ssl_certfile: sslCertfile, ssl_keyfile: ss
   findings.push(finding, checkApp(app), await checkMemory(config.memory ?? await usualMemory()), await checkPort(config.host, config.port));
   if (config.sslCertfile !== undefined || config.sslKeyfile !== undefined) findings.push(await checkCertificate(config));
   if (studies === undefined) return findings;
+  const { checkArchive, checkDisk, checkRedis, checkState, checkStudies } = await import("./surroundings.js");
   findings.push(isArchive(config.studies) ? await checkArchive(config.studies) : await checkStudies(config.studies));
   findings.push(await checkState(config.state), await checkDisk(config.state));
   if (config.redis !== undefined) findings.push(await checkRedis(config.redis, config.state, digest));

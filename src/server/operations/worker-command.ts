@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import { pairs, stopOnSignal } from "../command.js";
 import { ConfigError, loadConfig } from "../config.js";
 import { createLogger } from "../logger.js";
-import { startWorker } from "./worker.js";
 
 interface Flags {
   studies?: string;
@@ -38,6 +37,7 @@ async function start({ conf, ...flags }: Flags): Promise<void> {
   try {
     if (!(flags.studies ?? process.env.MONAI_LABEL_STUDIES)) throw new ConfigError("Which scans? Name the folder of the server with --studies.");
     const config = loadConfig({ app: ".", ...flags, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+    const { startWorker } = await import("./worker.js");
     const worker = await startWorker(config, createLogger(config.verbose));
     console.log(`limnet worker ${worker.id} takes jobs from ${worker.redis}`);
     stopOnSignal(() => worker.close(), config.stopSeconds + 15);
