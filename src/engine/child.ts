@@ -42,6 +42,7 @@ async function main({ modelsDir, threads, cacheBytes, memoryBytes = Infinity }: 
   const networks = new OnnxNetworks(model, { threads });
   await networks.warmUp();
   // The bytes that the sessions were made of would stay until there is work, which may be never.
+  await immediate();
   globalThis.gc?.();
   const budget = planMemory(memoryBytes);
   const volumes = new VolumeStore();

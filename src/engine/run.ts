@@ -65,7 +65,8 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
     onProgress?.({ stage: "write", round: n });
     const output = job.outputs[n];
     if (job.keepCurrent) await writeState(`${output}.current`, done.current);
-    await writeState(output, done.fused);
+    // Whoever asked puts it into a journal, and there it is synced.
+    await writeState(output, done.fused, { synced: false });
     rounds.push({ fusedPath: output, slice: request.slice, ...done.result });
     fused = done.fused;
     past.push(request);

@@ -1,4 +1,4 @@
-/** Probability volumes on disk: uint8, gzip; written whole under another name, synced, then renamed. */
+/** Probability volumes on disk: uint8, gzip; written whole under another name, then renamed. */
 import { randomBytes } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -28,21 +28,23 @@ export function diskFull(cause: unknown): LimnetError {
 }
 
 /**
- * After a crash there is the old file or the new one, never a part. Level 1 with runs alone: a quarter of the time of level 6, and masks
- * are made of runs.
+ * After a crash there is the old file or the new one, never a part. Not `synced`: only a crash of the machine could leave a part, for
+ * whoever knows the digest, or syncs by itself (journal.ts). Level 1 with runs alone: a quarter of the time of level 6, and masks are
+ * made of runs.
  */
-export async function writeState(path: string, volume: Uint8Array): Promise<void> {
+export async function writeState(path: string, volume: Uint8Array, { synced = true } = {}): Promise<void> {
   const bytes = await pack(volume, { level: 1, strategy: constants.Z_RLE, chunkSize: 1 << 18 });
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
     const file = await open(temporary, "wx");
     try {
       await file.writeFile(bytes);
-      await file.sync();
+      if (synced) await file.sync();
     } finally {
       await file.close();
     }
     await rename(temporary, path);
+    if (!synced) return;
     const folder = await open(dirname(path), "r");
     try {
       await folder.sync();

@@ -45,31 +45,58 @@ export interface AnswerOptions {
   readonly grid: { readonly shape: Shape; readonly geometry: Geometry };
   /** The state is of one slice of the grid only. */
   readonly part?: Part;
-  readonly axis: number;
   readonly tempDir: string;
   /** performance.now() when the request came. */
   readonly start: number;
 }
 
-/** Writes the mask of a state into the wanted container, and says what was decided. */
-export async function answerOf(state: ObjectState, { wanted, grid, part, axis, tempDir, start }: AnswerOptions): Promise<InferResult> {
-  const advanced = performance.now();
-  const [nx, ny] = grid.shape;
-  let file: InferResult["file"] = null;
-  let read = advanced;
-  if (wanted.writeFile) {
-    const { label, extension, dtype, compress } = wanted;
-    const mask = part ? outOfPart(await readMask(state.fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(state.fusedPath, grid.shape);
-    read = performance.now();
-    file = await resultFile(mask, grid, extension, tempDir, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
+/** The file of a state, and performance.now() when reading began, when writing began, and when it was there. */
+interface Made {
+  readonly file: InferResult["file"];
+  readonly times: readonly [number, number, number];
+}
+
+/** The answer to one request: the mask of a state in the wanted container, and what was decided. */
+export class Answer {
+  readonly #options: AnswerOptions;
+  #begun: { readonly fusedPath: string | null; readonly made: Promise<Made> } | null = null;
+
+  constructor(options: AnswerOptions) {
+    this.#options = options;
   }
-  const end = performance.now();
-  const seconds = {
-    pre: (advanced - start) / 1000 - state.engineSeconds, infer: state.engineSeconds, post: (read - advanced) / 1000,
-    write: (end - read) / 1000, total: (end - start) / 1000,
-  };
-  const json = resultJson(wanted.label, axis, state, seconds);
-  return { file, json: part ? renumbered(json, part) : json };
+
+  /** Begins with the file while the journal is still being written. `of` comes after that, and waits for the file. */
+  begin(fusedPath: string | null): void {
+    const made = this.#make(fusedPath);
+    // Where the journal fails first, nobody asks for the file any more.
+    made.catch(() => undefined);
+    this.#begun = { fusedPath, made };
+  }
+
+  /** `axis`: across which the answer counts slices. */
+  async of(state: ObjectState, axis: number): Promise<InferResult> {
+    const { wanted, part, start } = this.#options;
+    const advanced = performance.now();
+    const begun = this.#begun?.fusedPath === state.fusedPath ? this.#begun.made : this.#make(state.fusedPath);
+    const { file, times: [from, read, written] } = await begun;
+    const seconds = {
+      pre: (Math.min(from, advanced) - start) / 1000 - state.engineSeconds, infer: state.engineSeconds, post: (read - from) / 1000,
+      write: (written - read) / 1000, total: (performance.now() - start) / 1000,
+    };
+    const json = resultJson(wanted.label, axis, state, seconds);
+    return { file, json: part ? renumbered(json, part) : json };
+  }
+
+  async #make(fusedPath: string | null): Promise<Made> {
+    const { wanted: { writeFile, label, extension, dtype, compress }, grid, part, tempDir } = this.#options;
+    const from = performance.now();
+    if (!writeFile) return { file: null, times: [from, from, from] };
+    const [nx, ny] = grid.shape;
+    const mask = part ? outOfPart(await readMask(fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(fusedPath, grid.shape);
+    const read = performance.now();
+    const file = await resultFile(mask, grid, extension, tempDir, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
+    return { file, times: [from, read, performance.now()] };
+  }
 }
 
 /** Seconds, as clients of MONAI Label know them. */

@@ -49,6 +49,8 @@ export class Journal {
   #loaded: Loaded | null = null;
   /** End of the last access to the file: accesses come one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
+  /** The folder and whose it is, on their way to the disk. */
+  #founded: Promise<void> = Promise.resolve();
 
   constructor(readonly folder: string, readonly identity: ObjectIdentity, options: JournalOptions = {}) {
     this.#packBytes = options.packBytes ?? 4 * 2 ** 20;
@@ -113,9 +115,15 @@ export class Journal {
     return this.#loaded?.history ?? history;
   }
 
-  /** Makes the folder, so that the engine can write results into it. */
+  /** Makes the folder, so that the engine can write results into it. That it is durable is settled meanwhile: `append` waits for it. */
   async prepare(): Promise<void> {
     const made = await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    const before = this.#founded.catch(() => undefined);
+    this.#founded = before.then(() => this.#found(made));
+    this.#founded.catch(() => undefined);
+  }
+
+  async #found(made: string | undefined): Promise<void> {
     const object = path.join(this.folder, objectName);
     if (made !== undefined || (await stampOf(object)) === "") {
       await replaceFile(object, `${JSON.stringify({ version: 2, ...this.identity, created: new Date().toISOString() })}\n`);
@@ -134,14 +142,16 @@ export class Journal {
   async #add(done: Omit<Entry, "version" | "n" | "time">): Promise<History> {
     const before = await this.#load();
     await this.prepare();
-    for (const record of done.ran) await syncFile(this.statePath(record.key));
+    await this.#founded;
     const entry: Entry = { version: 2, n: before.n + 1, time: new Date().toISOString(), ...done };
     const history = extendHistory(before, entry);
     const { end, first } = this.#loaded!;
     const text = entryLine(entry);
     try {
-      await this.#append(this.#file, text);
-      if (end === 0) await syncFolder(this.folder);
+      // Side by side: a line whose result is missing after a crash lets it be computed again.
+      const written = await Promise.allSettled([this.#append(this.#file, text), ...done.ran.map(({ key }) => syncFile(this.statePath(key)))]);
+      for (const one of written) if (one.status === "rejected") throw one.reason;
+      if (end === 0 || done.ran.length > 0) await syncFolder(this.folder);
     } catch (error) {
       // A part of the line may be there. What cannot be cut off now is cut off when the journal is read again.
       this.#loaded = null;

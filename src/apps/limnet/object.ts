@@ -23,6 +23,8 @@ export interface ObjectRequest {
   readonly watch?: Watch;
   /** What the queue is told of each round (jobs.ts): how pressing it is, what takes its place. */
   readonly place?: Pick<JobOptions, "urgency" | "giveWay" | "requestId">;
+  /** Told of the mask to come (as ObjectState has it) before it is in the journal: what is made of it must not leave earlier. */
+  readonly ready?: (fusedPath: string | null) => void;
 }
 
 /** Who is told how the work goes on. `round` counts from 1. */
@@ -117,6 +119,7 @@ export class ObjectWork {
     let whole = false;
     try {
       for (const one of steps.length > 0 ? steps : step ? [step] : []) fusedPath = await this.#state(one, one.ops.length, strict);
+      this.#request.ready?.(fusedPath);
       if (next.kind === "steps") {
         let before = stepInForce(this.#history);
         const deltas = steps.map((one) => {

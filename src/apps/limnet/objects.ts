@@ -2,7 +2,7 @@
 import { readHeader } from "../../imaging/read.js";
 import type { InferResult, ObjectEvent, ObjectOptions, ObjectRef, Objects, Submission } from "../app.js";
 import { LimnetError } from "../../errors.js";
-import { answerOf } from "./answer.js";
+import { Answer } from "./answer.js";
 import { objectName } from "./journals.js";
 import type { ObjectIdentity } from "./journal.js";
 import { type ObjectState, ObjectWork } from "./object.js";
@@ -88,10 +88,12 @@ export class LimnetObjects implements Objects {
     return desk.sit(name, action, signal, (stop, watch) => lock.run(name, { signal: stop }, async () => {
       const start = performance.now();
       const grid = await readHeader(ref.image.path, limits);
-      const work = await ObjectWork.open(workshop, journals.of(identity), { image: ref.image, user: ref.user, signal: stop, watch });
+      const answer = new Answer({ wanted, grid, tempDir, start });
+      const ready = (fusedPath: string | null) => answer.begin(fusedPath);
+      const work = await ObjectWork.open(workshop, journals.of(identity), { image: ref.image, user: ref.user, signal: stop, watch, ready });
       const state = await act(work, grid);
       tellState(desk, identity, action, state);
-      return answerOf(state, { wanted, grid, axis: state.step?.way.axis ?? 2, tempDir, start });
+      return answer.of(state, state.step?.way.axis ?? 2);
     }));
   }
 }

@@ -4,7 +4,7 @@ import type { Axis, Shape } from "../../imaging/geometry.js";
 import { readHeader } from "../../imaging/read.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
 import type { AppLimits, InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
-import { answerOf } from "./answer.js";
+import { Answer } from "./answer.js";
 import type { Desk } from "./desk.js";
 import { objectName, type Journals } from "./journals.js";
 import type { DiskKeeper } from "./keeper.js";
@@ -107,12 +107,13 @@ export class LimnetTask implements InferTask {
     const place = { giveWay, requestId, urgency: options.urgency ?? (this.dimension === 2 ? "glance" : "round") } as const;
     const journal = journals.of(identity);
     const begin = given && (await keepStart(journal, given, shape));
-    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place });
+    const answer = new Answer({ wanted, grid, part, tempDir, start });
+    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, ready: (fusedPath) => answer.begin(fusedPath) });
     const clicked = await work.click({ model: this.#name, axis, settings, ...(begin && { start: begin }) }, lists);
     // Without a click, the mask is the one that there was.
     const state = clicked.step === null && begin ? { ...clicked, fusedPath: journal.startPath(begin) } : clicked;
     tellState(desk, identity, "infer", state);
-    return answerOf(state, { wanted, grid, part, axis, tempDir, start });
+    return answer.of(state, axis);
   }
 
   onlySlice(params: Params): number | null {
