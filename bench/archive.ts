@@ -7,11 +7,11 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import dcmjs from "dcmjs";
 import { api } from "dicomweb-client";
-import { LabelObjects } from "../src/datastore/archive/label-objects.js";
 import { DicomWebDatastore, volumeModalities } from "../src/datastore/dicomweb.js";
 import { silentLog } from "../src/datastore/log.js";
 import { DecoderPool } from "../src/dicom/codecs/pool.js";
 import { SeriesAssembler } from "../src/dicom/assembler.js";
+import { DicomLabels } from "../src/dicom/labels.js";
 import { ArchiveClient } from "../src/dicomweb/client.js";
 import { Credentials } from "../src/dicomweb/credentials.js";
 import { ArchiveHttp } from "../src/dicomweb/http.js";
@@ -30,7 +30,7 @@ function clientOf(url: string): ArchiveClient {
 
 async function store(url: string, folder: string): Promise<DicomWebDatastore> {
   const datastore = new DicomWebDatastore({
-    client: clientOf(url), labels: new LabelObjects(), decoder: new DecoderPool(), log: silentLog, modalities: volumeModalities,
+    client: clientOf(url), labels: new DicomLabels({ codes: {}, version: "test", clicked: [] }), decoder: new DecoderPool(), log: silentLog, modalities: volumeModalities,
     cacheFolder: join(folder, "cache"), cacheBytes: 2 ** 34, stateFolder: join(folder, "state"), freshMs: 60_000,
   });
   await datastore.start();

@@ -20,6 +20,7 @@ tokenCommand(program);
 // Rooms that the server does not need are opened only when they are asked for.
 await optional("evaluate", async () => (await import("./evaluate/command.js")).evaluateCommand(program));
 await optional("studies", async () => (await import("./studies/command.js")).studiesCommand(program));
+await optional("export", async () => (await import("./studies/export-command.js")).exportCommand(program));
 await optional("demo", async () => (await import("./demo/command.js")).demoCommand(program));
 
 async function optional(name: string, add: () => Promise<void>): Promise<void> {

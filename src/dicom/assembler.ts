@@ -23,7 +23,11 @@ export class SeriesAssembler {
    * @throws LimnetError as readSeries; the instance then counts as not added and may be added again
    */
   async add(bytes: Uint8Array): Promise<ArrivedSlice[]> {
-    const instance = await parseInstance(bytes);
+    return this.take(await parseInstance(bytes));
+  }
+
+  /** The same for an instance that was parsed already. */
+  async take(instance: Instance): Promise<ArrivedSlice[]> {
     if (unfit(instance) !== null) {
       this.#instances.push(instance);
       return [];
@@ -32,9 +36,9 @@ export class SeriesAssembler {
     const decoded = await Promise.all(slices.map((slice) => decodeSlice(slice, this.#decoder, this.#options.signal)));
     this.#instances.push(instance);
     this.#decoded.set(instance, decoded);
-    return Promise.all(slices.map(async (slice, at) => {
-      const { volume } = await buildVolume(planSlice(slice, this.#options), this.#options, () => decoded[at]);
-      return { source: sourceOf(slice), volume };
+    return slices.map((slice, at) => ({
+      source: sourceOf(slice),
+      volume: async () => (await buildVolume(planSlice(slice, this.#options), this.#options, () => decoded[at])).volume,
     }));
   }
 

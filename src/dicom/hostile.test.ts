@@ -111,7 +111,8 @@ describe("slices that come one by one", () => {
   it("can be used before the rest is there, and make the same volume", async () => {
     const assembler = new SeriesAssembler();
     for (const number of [3, 1, 2]) {
-      const [{ source, volume }] = await assembler.add(good(number));
+      const [{ source, volume: make }] = await assembler.add(good(number));
+      const volume = await make();
       expect(source).toMatchObject({ sopInstanceUid: `1.2.3.4.${number}`, position: { left: 0, posterior: 0, superior: number } });
       expect([volume.shape, [...volume.voxels]]).toEqual([[5, 4, 1], [...pixels]]);
     }

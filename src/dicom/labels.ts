@@ -10,6 +10,7 @@ import type { LabelSource, Making } from "./seg/modules.js";
 import { readSeg, type SegGrid } from "./seg/read.js";
 import type { AlgorithmType, Segment } from "./seg/segments.js";
 import { newUid } from "./seg/values.js";
+import { type StartFile, startMask, type Wanted } from "./start.js";
 
 export interface LabelSettings {
   /** What labels mean: `codes` of the app. */
@@ -32,22 +33,39 @@ export interface SavedLabel {
 }
 
 export interface LabelObject {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly series: string;
   readonly instance: string;
 }
 
-export class DicomLabels {
+/** What can be done with labels: here (DicomLabels), or in a thread (LabelThread). Everything that is asked and answered is plain data. */
+export interface LabelWork {
+  /**
+   * The DICOM segmentation of a label, with new UIDs; null where the label has no voxel.
+   * @throws LimnetError bad_volume where the file is damaged or lies on another grid; unsupported_output
+   */
+  write(label: SavedLabel, source: LabelSource): Promise<LabelObject | null>;
+  /**
+   * Writes the label that DICOM segmentations (of one series) hold, on the grid of `source`, to `path` as .seg.nrrd.
+   * @throws LimnetError bad_volume where they are no segmentations of this image
+   */
+  read(objects: readonly Uint8Array[], source: SegGrid, path: string): Promise<void>;
+  /** Writes a label in the format that somebody asks for. Throws as exportLabel. */
+  export(label: SavedLabel, grid: Grid, source: LabelSource | null, format: ExportFormat, path: string): Promise<void>;
+  /**
+   * Mask (0 and 1) of one object of a label, on `grid`; undefined where the label is empty.
+   * @throws LimnetError bad_volume (another grid, damaged), bad_params (which of several objects?)
+   */
+  start(file: StartFile, grid: SegGrid, wanted: Wanted): Promise<Uint8Array | undefined>;
+}
+
+export class DicomLabels implements LabelWork {
   readonly #settings: LabelSettings;
 
   constructor(settings: LabelSettings) {
     this.#settings = settings;
   }
 
-  /**
-   * The DICOM segmentation of a label, with new UIDs; null where the label has no voxel.
-   * @throws LimnetError bad_volume where the file is damaged or lies on another grid; unsupported_output
-   */
   async write(label: SavedLabel, source: LabelSource): Promise<LabelObject | null> {
     const segments = await this.segments(label, source, source.info.seriesInstanceUid);
     if (segments.length === 0) return null;
@@ -60,16 +78,15 @@ export class DicomLabels {
     return encodeSeg(source, segments, { ...making, kind });
   }
 
-  /**
-   * Writes the label that DICOM segmentations (of one series) hold, on the grid of `source`, to `path` as .seg.nrrd.
-   * @throws LimnetError bad_volume where they are no segmentations of this image
-   */
   async read(objects: readonly Uint8Array[], source: SegGrid, path: string): Promise<void> {
     const all = await Promise.all(objects.map(async (bytes) => (await readSeg(bytes)).segments(source)));
     await exportLabel(all.flat(), source, null, "seg.nrrd", { version: this.#settings.version, time: new Date() }, path);
   }
 
-  /** Writes a label in the format that somebody asks for. Throws as exportLabel. */
+  start(file: StartFile, grid: SegGrid, wanted: Wanted): Promise<Uint8Array | undefined> {
+    return startMask(file, grid, wanted, (saved, of) => this.segments(saved, of, ""));
+  }
+
   async export(label: SavedLabel, grid: Grid, source: LabelSource | null, format: ExportFormat, path: string): Promise<void> {
     const segments = await this.segments(label, grid, source?.info.seriesInstanceUid ?? "");
     const wanted = format === "dicom_seg" && this.#settings.kind === "labelmap" && !placeFrames(segments, grid.shape).overlap ? "dicom_labelmap" : format;

@@ -11,6 +11,8 @@ import type { DecodedFrame, DicomOptions, FrameDecoder, Series, SeriesVolume } f
 
 /** Frames under way at once: enough for every core to have one more waiting. */
 const lanes = 16;
+/** Milliseconds after which other requests get their turn. */
+const longestTurnMs = 10;
 
 /** Decoded frames that are already there, by instance and frame number. */
 export type Ready = (slice: Slice) => DecodedFrame | undefined;
@@ -62,15 +64,18 @@ export async function buildVolume(plan: VolumePlan, { decoder = new LocalDecoder
   const area = shape[0] * shape[1];
   const kept = makeArray(storage, area * shape[2]);
   let next = 0;
+  let turn = performance.now();
   const lane = async () => {
     while (next < parts.length) {
       const k = next++;
       const slice = parts[k];
       const decoded = ready(slice) ?? (await decodeSlice(slice, decoder, signal));
       fill(kept, k * area, decoded, slice.instance.format!, slice.instance.dataset, storage.filling(slice));
-      // Other requests get their turn between two slices.
-      await nextTurn();
       signal?.throwIfAborted();
+      if (performance.now() - turn < longestTurnMs) continue;
+      // Other requests get their turn.
+      await nextTurn();
+      turn = performance.now();
     }
   };
   await allOrNothing(Array.from({ length: Math.min(lanes, parts.length) }, lane), () => (next = parts.length));

@@ -92,8 +92,8 @@ export interface PlannedVolume extends Omit<SeriesVolume, "volume"> {
 /** A slice whose pixels have come while others are still on their way. */
 export interface ArrivedSlice {
   readonly source: SourceSlice;
-  /** One slice (nk = 1) in its true place, with real values. */
-  readonly volume: Volume;
+  /** One slice (nk = 1) in its true place, with real values; made when it is asked for. */
+  volume(): Promise<Volume>;
 }
 
 export interface DicomOptions extends ReadLimits {

@@ -6,7 +6,7 @@ import { type ArchiveAnswer, readAll } from "./http.js";
 import { type Attributes, isObject, isUid } from "./json.js";
 import { boundaryOf, splitRelated } from "./multipart.js";
 import type { ArchiveSettings } from "./settings.js";
-import { readStoreAnswer, type StoreAnswer } from "./stow.js";
+import { isStoreAnswer, readStoreAnswer, type StoreAnswer } from "./stow.js";
 import { ArchiveXhr } from "./xhr.js";
 
 export interface SeriesPlace {
@@ -19,7 +19,7 @@ type ClientRequest = { instance: ArchiveXhr };
 /** As dicomweb-client really is: its type file leaves `request` out. */
 interface Dicomweb {
   searchForSeries(options: { studyInstanceUID?: string; queryParams: Record<string, string>; request: ClientRequest }): Promise<unknown>;
-  searchForInstances(options: { studyInstanceUID: string; seriesInstanceUID: string; queryParams: Record<string, string>; request: ClientRequest }): Promise<unknown>;
+  searchForInstances(options: { studyInstanceUID: string; seriesInstanceUID?: string; queryParams: Record<string, string>; request: ClientRequest }): Promise<unknown>;
   retrieveSeriesMetadata(options: { studyInstanceUID: string; seriesInstanceUID: string; request: ClientRequest }): Promise<unknown>;
   storeInstances(options: { datasets: ArrayBuffer[]; request: ClientRequest }): Promise<unknown>;
 }
@@ -52,15 +52,15 @@ export class ArchiveClient {
     return list(await this.#call(signal, (request) => this.#client.retrieveSeriesMetadata({ studyInstanceUID: study, seriesInstanceUID: series, request })));
   }
 
-  /** QIDO-RS for the instances of a series. @throws LimnetError archive_* */
-  async searchInstances({ study, series }: SeriesPlace, query: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Attributes[]> {
-    return list(await this.#call(signal, (request) => this.#client.searchForInstances({ studyInstanceUID: study, seriesInstanceUID: series, queryParams: { ...query }, request })));
+  /** QIDO-RS for the instances of a series, or of a whole study. @throws LimnetError archive_* */
+  async searchInstances({ study, series }: Pick<SeriesPlace, "study"> & Partial<SeriesPlace>, query: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Attributes[]> {
+    return list(await this.#call(signal, (request) => this.#client.searchForInstances({ studyInstanceUID: study, ...(series !== undefined && { seriesInstanceUID: series }), queryParams: { ...query }, request })));
   }
 
   /** STOW-RS (PS3.18 10.5) of Part 10 files; what the archive says about each. @throws LimnetError archive_* where it said nothing of use */
   async store(files: readonly Buffer[], signal?: AbortSignal): Promise<StoreAnswer> {
     const instance = new ArchiveXhr(this.http, signal);
-    // 200, 202 and 409 all carry an answer to read.
+    // 200, 202 and 409 all carry an answer to read; Orthanc says 400 where every instance failed.
     instance.responseType = "json";
     const datasets = files.map((file) => file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer);
     try {
@@ -68,7 +68,7 @@ export class ArchiveClient {
       return readStoreAnswer(answer);
     } catch (error) {
       if (instance.failure) throw instance.failure;
-      if (instance.status === 409 && isObject(instance.response)) return readStoreAnswer(instance.response);
+      if ((instance.status === 409 || instance.status === 400) && isStoreAnswer(instance.response)) return readStoreAnswer(instance.response);
       if (instance.status !== 0) throw badStatus(instance.status);
       throw error;
     }

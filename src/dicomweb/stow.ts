@@ -46,6 +46,12 @@ export function readStoreAnswer(answer: unknown): StoreAnswer {
   };
 }
 
+/** True where an answer names instances that were stored, or that failed. */
+export function isStoreAnswer(answer: unknown): boolean {
+  const attributes = unwrap(answer);
+  return attributes !== null && (tags.ReferencedSOPSequence in attributes || tags.FailedSOPSequence in attributes);
+}
+
 function unwrap(answer: unknown): Attributes | null {
   const parsed = typeof answer === "string" ? parse(answer) : answer;
   const first = Array.isArray(parsed) ? parsed[0] : parsed;

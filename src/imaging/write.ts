@@ -1,13 +1,17 @@
 /** Puts a header and voxels into a file, or into memory, compressed on the thread pool. */
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { constants, createGzip, gzip as deflate } from "node:zlib";
 import type { Voxels } from "./volume.js";
 
 const chunkBytes = 1 << 20;
+/** Of one write to a file: few ways to the thread pool, and below what one system call takes. */
+const pieceBytes = 1 << 28;
 const packing = { level: 1, chunkSize: 1 << 18 };
 
 export type Packing = "none" | "voxels" | "all";
@@ -27,10 +31,10 @@ export interface Laid {
 export async function writeParts(path: string, header: Buffer, voxels: Voxels, gzip: Packing): Promise<void> {
   const body = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
   function* parts(): Generator<Buffer> {
-    if (gzip !== "voxels") yield header;
+    if (gzip === "all") yield header;
     for (let at = 0; at < body.length; at += chunkBytes) yield body.subarray(at, at + chunkBytes);
   }
-  if (gzip === "none") return writeFile(path, parts());
+  if (gzip === "none") return writePlain(path, header, body);
   const out = createWriteStream(path);
   if (gzip === "voxels") out.write(header);
   return pipeline(Readable.from(parts()), createGzip(packing), out);
@@ -44,4 +48,34 @@ export async function partsOf({ header, voxels, gzip }: Laid): Promise<Uint8Arra
   const options = { ...packing, ...(voxels.BYTES_PER_ELEMENT === 1 && { strategy: constants.Z_RLE }) };
   if (gzip === "all") return [await promisify(deflate)(Buffer.concat([header, body]), options)];
   return [header, await promisify(deflate)(body, options)];
+}
+
+/** As writeParts without compression; gives the sha256 of the file in hexadecimal, made while the file is being written. */
+export async function writePartsHashed(path: string, header: Buffer, voxels: Voxels): Promise<string> {
+  const body = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
+  const [digest] = await Promise.all([hash(header, body), writePlain(path, header, body)]);
+  return digest;
+}
+
+/** Other work gets its turn between two chunks. */
+async function hash(...parts: readonly Buffer[]): Promise<string> {
+  const sum = createHash("sha256");
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += 8 * chunkBytes) {
+      sum.update(part.subarray(at, at + 8 * chunkBytes));
+      await nextTurn();
+    }
+  }
+  return sum.digest("hex");
+}
+
+async function writePlain(path: string, ...parts: readonly Buffer[]): Promise<void> {
+  const handle = await open(path, "w");
+  try {
+    for (const part of parts) {
+      for (let at = 0; at < part.length; ) at += (await handle.write(part, at, Math.min(pieceBytes, part.length - at))).bytesWritten;
+    }
+  } finally {
+    await handle.close();
+  }
 }

@@ -8,7 +8,7 @@ import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import { LocalDecoder } from "../dicom/codecs/decode.js";
 import type { FrameDecoder } from "../dicom/types.js";
-import { DicomLabels } from "../dicom/labels.js";
+import { DicomLabels, type LabelWork } from "../dicom/labels.js";
 import { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
 import { type Archive, clearScratch, type ServerContext, scratchRoot } from "./context.js";
@@ -56,6 +56,8 @@ export interface ServerParts {
   readonly tls?: TlsFiles | null;
   /** For uploaded DICOM series; on the thread that serves requests when not given. */
   readonly decoder?: FrameDecoder;
+  /** Labels to and from DICOM; on the thread that serves requests when not given. */
+  readonly labels?: LabelWork;
 }
 
 export interface LimnetServer {
@@ -92,7 +94,7 @@ export function allEndpoints(): Endpoint[] {
 }
 
 /** Builds the server around an app and a datastore that are started already. */
-export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null, tls = null, decoder = new LocalDecoder() }: ServerParts): LimnetServer {
+export function createServer({ app, datastore, config, logger, metrics = new Metrics(), archive = null, tls = null, decoder = new LocalDecoder(), labels = new DicomLabels(labelSettings(app, config)) }: ServerParts): LimnetServer {
   const stop = new AbortController();
   const gate = new Gate();
   metrics.watch(app);
@@ -101,7 +103,6 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   const tasks = { train: new TaskFamily("Train"), batch: new TaskFamily("Batch_infer"), scoring: new TaskFamily("Scoring") };
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);
-  const labels = new DicomLabels(labelSettings(app, config));
   const context: ServerContext = { app, datastore, config, log: logger, decoder, sessions, auth, leases, labels, tasks, metrics, archive, stopping: gate.closing, closing: stop.signal };
   const endpoints = allEndpoints().filter((one) => config.auth || one.tag !== loginTag);
 

@@ -4,17 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import type { CredentialSources } from "../dicomweb/credentials.js";
-
-const units: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
-/** "20G", "500M" or bytes. */
-const size = z.union([z.number(), z.string()]).transform((value, context) => {
-  const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*$/i.exec(String(value)) ?? [];
-  const bytes = Number(number) * units[(unit ?? "").toLowerCase()];
-  if (Number.isFinite(bytes) && bytes >= 1) return Math.floor(bytes);
-  context.addIssue({ code: "custom", message: "has to be a size such as 20G or 500M" });
-  return z.NEVER;
-});
+import { size } from "./operations/settings.js";
 
 const list = z.preprocess((value) => (typeof value === "string" ? value.split(/[,\s]+/).filter(Boolean).map((one) => one.toUpperCase()) : value),
   z.array(z.string().regex(/^[A-Z0-9_]{1,16}$/, "is no modality of DICOM")).min(1));

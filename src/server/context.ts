@@ -9,7 +9,7 @@ import type { Outbox } from "../datastore/archive/outbox.js";
 import type { Datastore } from "../datastore/datastore.js";
 import type { Log } from "../datastore/log.js";
 import type { FrameDecoder } from "../dicom/types.js";
-import type { DicomLabels } from "../dicom/labels.js";
+import type { LabelWork } from "../dicom/labels.js";
 import type { ArchiveClient } from "../dicomweb/client.js";
 import type { Authenticator } from "./auth/authenticator.js";
 import type { Config } from "./config.js";
@@ -37,7 +37,7 @@ export interface ServerContext {
   readonly sessions: SessionStore;
   readonly decoder: FrameDecoder;
   /** Labels in DICOM and other formats, coded as the app says. */
-  readonly labels: DicomLabels;
+  readonly labels: LabelWork;
   readonly auth: Authenticator;
   readonly tasks: TaskLines;
   /** Who was given which image to label. */

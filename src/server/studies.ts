@@ -1,7 +1,6 @@
 /** What --studies names, opened: a folder, or a DICOM archive. */
 import { join } from "node:path";
-import type { App } from "../apps/app.js";
-import { LabelObjects } from "../datastore/archive/label-objects.js";
+import type { LabelFormat } from "../datastore/archive/label-objects.js";
 import type { Datastore } from "../datastore/datastore.js";
 import { DicomWebDatastore, volumeModalities } from "../datastore/dicomweb.js";
 import { FolderDatastore } from "../datastore/folder.js";
@@ -14,37 +13,41 @@ import { archiveKey, archiveSettings, defaultDeadlines } from "../dicomweb/setti
 import { credentialSources, isArchive } from "./archive-settings.js";
 import { type Config, ConfigError } from "./config.js";
 import type { Archive } from "./context.js";
-import { labelSettings } from "./label-settings.js";
 
 export interface Studies {
   readonly datastore: Datastore;
   readonly archive: Archive | null;
-  /** What labels mean in DICOM is known when the app is. */
-  use(app: App): void;
+}
+
+export interface StudiesParts {
+  readonly decoder: FrameDecoder;
+  /** Turns labels into DICOM for an archive. */
+  readonly labels: LabelFormat;
+  /** Sends nothing to the archive; default false. */
+  readonly readOnly?: boolean;
 }
 
 /** Not started yet. Throws ConfigError. */
-export async function openStudies(config: Config, log: Log, decoder: FrameDecoder, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
+export async function openStudies(config: Config, log: Log, { decoder, labels, readOnly }: StudiesParts, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
   if (!isArchive(config.studies)) {
     const series = { cache: join(config.state, "series"), decoder, maxVoxels: config.maxVoxels, suv: config.suv };
-    return { datastore: new FolderDatastore(config.studies, { log, series }), archive: null, use() {} };
+    return { datastore: new FolderDatastore(config.studies, { log, series }), archive: null };
   }
   const client = await archiveClient(config, environment);
-  const labels = new LabelObjects();
   const key = archiveKey(client.settings);
   const datastore = new DicomWebDatastore({
-    client, log, labels,
-    decoder,
+    client, log, labels, decoder, readOnly,
     cacheFolder: join(config.cacheFolder!, key),
     cacheBytes: config.cacheSize,
     stateFolder: join(config.state, "archive"),
     modalities: config.modalities ?? volumeModalities,
     ...(config.searchFilter && { filter: config.searchFilter }),
     suv: config.suv,
+    maxVoxels: config.maxVoxels,
     freshMs: config.archiveFresh * 1000,
     leaseMs: Math.max(60, config.inferTimeout) * 1000,
   });
-  return { datastore, archive: { client, outbox: datastore.outbox }, use: (app) => { labels.settings = labelSettings(app, config); } };
+  return { datastore, archive: { client, outbox: datastore.outbox } };
 }
 
 /** A client of the archive with the credentials of the environment. Throws ConfigError. */

@@ -40,35 +40,50 @@ export async function findStudies(folder: string): Promise<Found> {
   return found;
 }
 
-/** Sends the files; `progress` hears of every lot. A lot that did not get through is tried once more. Throws where the archive refuses this server. */
+/**
+ * Sends the files; `progress` hears of every lot. A lot that an archive refuses as a whole is sent again file by file, so that one bad
+ * file does not keep its neighbours out. Throws where the archive refuses this server.
+ */
 export async function sendStudies(client: ArchiveClient, files: Found["dicom"], progress: (sent: Sent) => void, signal?: AbortSignal): Promise<Sent> {
   const failed = new Map<string, number>();
-  let stored = 0;
-  let bytes = 0;
-  const fail = (reason: string, count = 1) => failed.set(reason, (failed.get(reason) ?? 0) + count);
+  const sent = { stored: 0, bytes: 0, failed };
   for (const lot of lots(files)) {
-    const contents = await Promise.all(lot.map(({ path }) => readFile(path)));
-    try {
-      const answer = await storeTwice(client, contents, signal);
-      stored += answer.stored.length;
-      for (const { meaning, reason } of answer.failed) fail(reason ? `${meaning} (${reason})` : meaning);
-      const silent = lot.length - answer.stored.length - answer.failed.length;
-      if (silent > 0) fail("the archive said nothing of it", silent);
-    } catch (error) {
-      if (!(error instanceof LimnetError) || !isPassing(error)) throw error;
-      fail(error.message, lot.length);
-    }
-    bytes += lot.reduce((sum, one) => sum + one.bytes, 0);
-    progress({ stored, bytes, failed });
+    const reasons = await sendLot(client, lot, signal);
+    for (const reason of reasons) if (reason !== null) failed.set(reason, (failed.get(reason) ?? 0) + 1);
+    sent.stored += reasons.filter((reason) => reason === null).length;
+    sent.bytes += lot.reduce((sum, one) => sum + one.bytes, 0);
+    progress(sent);
   }
-  return { stored, bytes, failed };
+  return sent;
+}
+
+/** For each file why it is not in the archive; null where it is. */
+async function sendLot(client: ArchiveClient, lot: Found["dicom"], signal?: AbortSignal): Promise<(string | null)[]> {
+  const contents = await Promise.all(lot.map(({ path }) => readFile(path)));
+  try {
+    const { stored, failed } = await storeTwice(client, contents, signal);
+    return contents.map((content) => {
+      const uid = fileMeta(content)?.sopInstance;
+      // Some archives say what failed without saying which.
+      const failure = failed.find(({ instance }) => instance === uid) ?? (lot.length === 1 ? failed[0] : undefined);
+      if (failure) return failure.reason ? `${failure.meaning} (${failure.reason})` : failure.meaning;
+      return stored.some(({ instance }) => instance === uid) ? null : (failed.find(({ instance }) => instance === "")?.meaning ?? "the archive said nothing of it, as it does of files without UIDs of study and series");
+    });
+  } catch (error) {
+    if (!(error instanceof LimnetError) || !isPassing(error)) throw error;
+    if (lot.length === 1 || error.code !== "archive_answer") return lot.map(() => error.message);
+    const reasons: (string | null)[] = [];
+    for (const file of lot) reasons.push(...await sendLot(client, [file], signal));
+    return reasons;
+  }
 }
 
 async function storeTwice(client: ArchiveClient, files: readonly Buffer[], signal?: AbortSignal) {
   try {
     return await client.store(files, signal);
   } catch (error) {
-    if (!isPassing(error) || signal?.aborted) throw error;
+    // What it answered with a refusal it will refuse again; what did not get through may do so now.
+    if (!isPassing(error) || signal?.aborted || (error as LimnetError).code === "archive_answer") throw error;
     return client.store(files, signal);
   }
 }

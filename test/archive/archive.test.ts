@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LabelObjects } from "../../src/datastore/archive/label-objects.js";
 import { DicomWebDatastore, type DicomWebOptions, volumeModalities } from "../../src/datastore/dicomweb.js";
 import { silentLog } from "../../src/datastore/log.js";
 import { LocalDecoder } from "../../src/dicom/codecs/decode.js";
+import { DicomLabels } from "../../src/dicom/labels.js";
 import { ArchiveClient } from "../../src/dicomweb/client.js";
 import { Credentials } from "../../src/dicomweb/credentials.js";
 import { ArchiveHttp } from "../../src/dicomweb/http.js";
@@ -36,7 +36,7 @@ async function open(others: Partial<DicomWebOptions> = {}, cache = "cache", stat
   const { settings } = archiveSettings(fake.url, { deadlines: { answer: 1000, idle: 1000, total: 20_000 } });
   const client = new ArchiveClient(new ArchiveHttp(settings, new Credentials({ username: "u", password: "secret" })));
   const store = new DicomWebDatastore({
-    client, labels: new LabelObjects(), decoder: new LocalDecoder(), log: silentLog, modalities: volumeModalities, freshMs: 0,
+    client, labels: new DicomLabels({ codes: {}, version: "test", clicked: [] }), decoder: new LocalDecoder(), log: silentLog, modalities: volumeModalities, freshMs: 0,
     cacheFolder: join(folder, cache), cacheBytes: 2 ** 30, stateFolder: join(folder, state), outbox: { firstMs: 100, longestMs: 200, verifyMs: [0] }, ...others,
   });
   stores.push(store);

@@ -3,22 +3,13 @@
 python_client.py URL SCAN WORK [USER TOKEN]: SCAN is a volume to upload, WORK an empty folder.
 """
 
-import importlib.util
 import json
 import logging
 import os
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
 
-
-def load():
-    """The client module alone: the package around it imports what only a server needs."""
-    path = Path(str(distribution("monailabel").locate_file("monailabel/client/client.py")))
-    spec = importlib.util.spec_from_file_location("monailabel_client", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from monailabel_client import load
 
 
 def refused(call):

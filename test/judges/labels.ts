@@ -57,8 +57,9 @@ export function describeCase(file: string, source: LabelSource, segments: readon
   const unit = (step: readonly [number, number, number]) => step.map((part) => part / norm(step));
   return {
     file, shape: source.shape, segments: segments.map(({ name }) => name), multiFrame: source.slices[0].multiFrame,
-    positions: source.slices.map(({ position }) => [position?.left, position?.posterior, position?.superior]),
-    instances: source.slices.map(({ sopInstanceUid }) => sopInstanceUid),
+    // Images without a place lie on the grid.
+    positions: source.slices.map(({ position }, k) => (position ? [position.left, position.posterior, position.superior] : origin.map((at, axis) => at + k * w[axis]))),
+    instances: source.slices.map(({ sopInstanceUid }) => sopInstanceUid), frames: source.slices.map(({ frame }) => frame),
     orientation: [...unit(u), ...unit(v)], pixelSpacing: [norm(v), norm(u)],
     affine: [[u[0], v[0], w[0], origin[0]], [u[1], v[1], w[1], origin[1]], [u[2], v[2], w[2], origin[2]], [0, 0, 0, 1]],
   };

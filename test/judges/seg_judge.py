@@ -58,8 +58,7 @@ def by_highdicom(path, case):
     """The frames of each source image, as highdicom looks them up by reference."""
     seg = highdicom.seg.segread(str(path))
     if case["multiFrame"]:
-        frames = list(range(1, case["shape"][2] + 1))
-        pixels = seg.get_pixels_by_source_frame(case["instances"][0], frames, assert_missing_frames_are_empty=True)
+        pixels = seg.get_pixels_by_source_frame(case["instances"][0], case["frames"], assert_missing_frames_are_empty=True)
     else:
         pixels = seg.get_pixels_by_source_instance(case["instances"], assert_missing_frames_are_empty=True)
     return np.moveaxis(pixels, 3, 0)

@@ -1,6 +1,6 @@
 /** The path of docs/orthanc.md with a real Orthanc, a real server and the real engine: sent, next sample, clicks, saved, opened again. */
 import { execFile } from "node:child_process";
-import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -75,6 +75,16 @@ describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
     const label = Buffer.from(await (await fetch(`${server.url}/datastore/label?label=${series}&tag=final`)).arrayBuffer());
     expect(label.equals(mask)).toBe(true);
     expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('limnet_outbox_labels{state="waiting"} 0');
+  });
+
+  it("has labels that `limnet export` writes as files for other programs, beside the running server", async () => {
+    const out = join(folder, "exported");
+    for (const format of ["dicom_seg", "rtstruct"]) {
+      const flags = ["--app", join(root, "sample-apps", "radiology"), "--studies", orthanc.url, "--state", join(folder, "state"), "--format", format];
+      const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", join(root, "src", "cli.ts"), "export", out, ...flags], { cwd: root, env: { ...process.env, LIMNET_CACHE: join(folder, "cache") } });
+      expect(stdout).toMatch(/1 label\(s\) written/);
+    }
+    expect((await readdir(out)).sort()).toEqual([`${series}.final.rtstruct.dcm`, `${series}.final.seg.dcm`]);
   });
 
   it("is shown to viewers through the proxy, without the archive's credentials", async () => {

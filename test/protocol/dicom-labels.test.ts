@@ -149,7 +149,7 @@ describe("a request that starts from a label", () => {
 
   it("asks which of several objects is meant, and for a label that is there", async () => {
     await save({ label_info: [{ name: "Liver", idx: 1 }, { name: "spleen", idx: 2 }] });
-    expect((await ask({ start: "final", label: "kidney" }).expect(422)).body.detail).toMatch(/"Liver", "spleen"/);
+    expect((await ask({ start: "final", label: "kidney" }).expect(422)).body.detail).toMatch(/"Liver" \(1\), "spleen" \(2\)/);
     await ask({ start: "nothing" }).expect(404);
     await ask({ start: 5 }).expect(422);
   });

@@ -8,7 +8,7 @@ import { fileDigest } from "../../imaging/digest.js";
 import { writeNifti } from "../../imaging/nifti-write.js";
 import type { Log } from "../log.js";
 import type { CachedSeries, SeriesCache } from "./series-cache.js";
-import { contentOf, type LoadedSlice, type LoadParts, SeriesLoad, slicePath } from "./series-load.js";
+import { contentOf, type LoadedSlice, SeriesLoad, slicePath } from "./series-load.js";
 
 export interface ArchiveImagesOptions {
   readonly client: ArchiveClient;
@@ -16,6 +16,8 @@ export interface ArchiveImagesOptions {
   readonly decoder: FrameDecoder;
   readonly log: Log;
   readonly suv: boolean;
+  /** Most voxels of a volume. */
+  readonly maxVoxels?: number;
   /** Milliseconds for which a volume counts as what the archive has, without asking. */
   readonly freshMs?: number;
 }
@@ -30,7 +32,7 @@ export interface SliceFile extends Omit<LoadedSlice, "volume"> {
 }
 
 export class ArchiveImages {
-  readonly #options: Required<ArchiveImagesOptions>;
+  readonly #options: ArchiveImagesOptions & { readonly freshMs: number };
   readonly #stop = new AbortController();
   readonly #loads = new Map<string, Promise<SeriesLoad | CachedSeries>>();
   readonly #checked = new Map<string, { readonly content: string; readonly at: number }>();
@@ -90,23 +92,27 @@ export class ArchiveImages {
     return asked;
   }
 
-  /** Metadata tell whether what is here is still what the archive has. */
+  /** Metadata tell whether what is here is still what the archive has; where nothing is here, the pixels need not wait for them. */
   async #ask(record: SeriesRecord): Promise<SeriesLoad | CachedSeries> {
-    const { client, cache, decoder, log, suv } = this.#options;
+    const { client, cache, log } = this.#options;
+    const newest = await cache.newest(record.series);
+    const asked = client.seriesMetadata(record, this.#stop.signal);
+    if (!newest) return this.#load(record, asked);
     let metadata;
     try {
-      metadata = await client.seriesMetadata(record, this.#stop.signal);
+      metadata = await asked;
     } catch (error) {
-      const here = isPassing(error) && !/404/.test((error as Error).message) ? await cache.newest(record.series) : null;
-      if (!here) throw error;
+      if (!isPassing(error) || /404/.test((error as Error).message)) throw error;
       log.warn("the archive cannot be asked whether a series changed; the volume in the cache is used", { error: (error as Error).message });
-      return here;
+      return newest;
     }
-    const content = contentOf(metadata);
-    const here = await cache.find(record.series, content);
-    if (here) return this.#note(record.series, here);
-    const parts: LoadParts = { client, cache, decoder, log, suv, signal: this.#stop.signal };
-    const load = new SeriesLoad(parts, record, metadata);
+    const here = await cache.find(record.series, contentOf(metadata));
+    return here ? this.#note(record.series, here) : this.#load(record, metadata);
+  }
+
+  #load(record: SeriesRecord, metadata: ConstructorParameters<typeof SeriesLoad>[2]): SeriesLoad {
+    const { client, cache, decoder, log, suv, maxVoxels } = this.#options;
+    const load = new SeriesLoad({ client, cache, decoder, log, suv, maxVoxels, signal: this.#stop.signal }, record, metadata);
     load.done.then((done) => this.#note(record.series, done), () => {});
     return load;
   }

@@ -62,6 +62,16 @@ export class LabelLinks {
     return this.#group(series);
   }
 
+  /** One label series, also one that came after the list was made; null where the archive has none such. */
+  async of(series: string): Promise<LabelLink | null> {
+    const known = this.#links.get(series);
+    if (known) return known;
+    const record = await this.#list.find(series);
+    if (record?.modality !== "SEG") return null;
+    await this.#resolve(new Map([[series, record]]));
+    return this.#links.get(series) ?? null;
+  }
+
   /**
    * The same without waiting, and the studies in which there is a label series that nobody has looked into yet: what is labelled there
    * is not known.
@@ -93,18 +103,22 @@ export class LabelLinks {
     return grouped;
   }
 
-  #resolve(series: ReadonlyMap<string, SeriesRecord>): Promise<void> {
+  /** Those that are asked for already are not asked for twice. */
+  async #resolve(series: ReadonlyMap<string, SeriesRecord>): Promise<void> {
+    if (this.#resolving) await this.#resolving;
     const missing = [...series.values()].filter((record) => !this.#current(record));
-    if (missing.length === 0) return Promise.resolve();
+    if (missing.length === 0) return;
     this.#resolving ??= this.#resolveAll(missing).finally(() => { this.#resolving = null; });
-    return this.#resolving;
+    await this.#resolving;
   }
 
   async #resolveAll(missing: readonly SeriesRecord[]): Promise<void> {
     let failed = 0;
     await Promise.all(missing.map((record) => this.#questions.add(async () => {
       try {
-        this.#links.set(record.series, linkOf(record, await this.#client.seriesMetadata(record, this.#stop.signal)));
+        const instances = await this.#client.seriesMetadata(record, this.#stop.signal);
+        const link = linkOf(record, instances);
+        this.#links.set(record.series, link.sources.length > 0 ? link : { ...link, sources: await this.#sourcesByInstance(record, instances) });
       } catch {
         failed++;
       }
@@ -113,13 +127,28 @@ export class LabelLinks {
     if (failed < missing.length) await this.#write();
   }
 
+  /** For a segmentation that names images but not their series: the archive knows which series one of them is in. */
+  async #sourcesByInstance({ study }: SeriesRecord, instances: readonly Attributes[]): Promise<string[]> {
+    const [image] = instances.flatMap(sourceImages);
+    if (image === undefined) return [];
+    const found = await this.#client.searchInstances({ study }, { SOPInstanceUID: image }, this.#stop.signal);
+    return found.map((one) => textOf(one, tags.SeriesInstanceUID)).filter(isUid).slice(0, 1);
+  }
+
   async #write(): Promise<void> {
     const file: LinkFile = { format: 1, links: [...this.#links.values()] };
     await writeJson(this.#path, file).catch((error: Error) => this.#log.warn("What labels belong to could not be kept on disk.", { error: error.message }));
   }
 }
 
-/** PS3.3 C.7.6.16.2.? Common Instance Reference: the referenced series of a segmentation. */
+/** Source images that the frames of a segmentation name (PS3.3 C.7.6.16.2.6, Derivation Image). */
+function sourceImages(instance: Attributes): string[] {
+  const groups = [...itemsOf(instance, tags.SharedFunctionalGroupsSequence), ...itemsOf(instance, tags.PerFrameFunctionalGroupsSequence)];
+  return groups.flatMap((group) => itemsOf(group, tags.DerivationImageSequence)).flatMap((item) => itemsOf(item, tags.SourceImageSequence))
+    .map((item) => textOf(item, tags.ReferencedSOPInstanceUID)).filter(isUid);
+}
+
+/** The series that a segmentation refers to (PS3.3 C.12.2, Common Instance Reference). */
 export function linkOf(record: SeriesRecord, instances: readonly Attributes[]): LabelLink {
   const sources = new Set<string>();
   for (const instance of instances) {

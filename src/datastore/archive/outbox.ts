@@ -48,7 +48,7 @@ export interface NewObject {
   readonly study: string;
   readonly series: string;
   readonly instance: string;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
 }
 
 export class Outbox {

@@ -1,22 +1,20 @@
 /**
- * One series on its way from the archive into the cache: metadata first (what goes where), then all instances in one answer, and one by
- * one what that answer did not bring. Every slice can be used as soon as it is here.
+ * One series on its way from the archive into the cache: metadata (what goes where) and all instances in one answer, side by side, and
+ * one by one what that answer did not bring. Every slice can be used as soon as it is here.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import PQueue from "p-queue";
 import { SeriesAssembler } from "../../dicom/assembler.js";
-import { instanceFromJson } from "../../dicom/instance.js";
+import { type Instance, instanceFromJson, parseInstance } from "../../dicom/instance.js";
 import type { DicomJson } from "../../dicom/json.js";
 import { planSeries } from "../../dicom/plan.js";
 import type { ArrivedSlice, FrameDecoder, PlannedVolume } from "../../dicom/types.js";
 import type { ArchiveClient, SeriesPlace } from "../../dicomweb/client.js";
 import { badAnswer, isPassing } from "../../dicomweb/errors.js";
 import { type Attributes, tags, textOf } from "../../dicomweb/json.js";
-import { sopInstanceOf } from "../../dicomweb/part10.js";
 import { LimnetError } from "../../errors.js";
-import { fileDigest } from "../../imaging/digest.js";
-import { writeNifti } from "../../imaging/nifti-write.js";
+import { writeNiftiHashed } from "../../imaging/nifti-write.js";
 import type { Volume } from "../../imaging/volume.js";
 import type { Log } from "../log.js";
 import { type CachedSeries, SeriesCache } from "./series-cache.js";
@@ -27,6 +25,8 @@ export interface LoadParts {
   readonly decoder: FrameDecoder;
   readonly log: Log;
   readonly suv: boolean;
+  /** Most voxels of a volume. */
+  readonly maxVoxels?: number;
   readonly signal: AbortSignal;
 }
 
@@ -49,78 +49,106 @@ export function contentOf(metadata: readonly Attributes[]): string {
   return createHash("sha256").update([...new Set(lines)].sort().join("\n")).digest("hex");
 }
 
+/** What the metadata of a series say. */
+interface Known {
+  readonly content: string;
+  readonly plan: PlannedVolume;
+  /** Every instance that the archive says there is. */
+  readonly wanted: ReadonlySet<string>;
+}
+
 export class SeriesLoad {
   /** Ends when the volume is in the cache. */
   readonly done: Promise<CachedSeries>;
-  readonly content: string;
   readonly #parts: LoadParts;
   readonly #place: SeriesPlace;
-  readonly #plan: PlannedVolume;
-  /** Every instance that the archive says there is. */
-  readonly #wanted: ReadonlySet<string>;
+  /** Aborted when the server stops, and where what is known of the series makes its pixels useless. */
+  readonly #stop = new AbortController();
+  readonly #known: Promise<Known>;
   readonly #assembler: SeriesAssembler;
   readonly #single = new PQueue({ concurrency: lanes });
   readonly #got = new Map<string, Promise<void>>();
   readonly #arrived = new Map<string, ArrivedSlice>();
 
-  /** Begins at once. @throws LimnetError bad_volume where the metadata hold no volume */
-  constructor(parts: LoadParts, place: SeriesPlace, metadata: readonly Attributes[]) {
-    this.#parts = parts;
+  /** Begins at once: pixels do not wait for the metadata, which take an archive as long as sending the pixels. */
+  constructor(parts: LoadParts, place: SeriesPlace, metadata: readonly Attributes[] | Promise<readonly Attributes[]>) {
+    const signal = AbortSignal.any([parts.signal, this.#stop.signal]);
+    this.#parts = { ...parts, signal };
     this.#place = place;
-    this.content = contentOf(metadata);
-    this.#plan = planSeries(metadata.map((instance) => instanceFromJson(instance as DicomJson)), { suv: parts.suv }).volumes[0];
-    this.#wanted = new Set(metadata.map((instance) => textOf(instance, tags.SOPInstanceUID)).filter((uid) => uid !== ""));
-    this.#assembler = new SeriesAssembler({ decoder: parts.decoder, suv: parts.suv, signal: parts.signal, onlyFirst: true });
+    this.#known = Promise.resolve(metadata).then((instances) => this.#read(instances));
+    this.#known.catch(() => {});
+    this.#assembler = new SeriesAssembler({ decoder: parts.decoder, suv: parts.suv, maxVoxels: parts.maxVoxels, signal, onlyFirst: true });
     this.done = this.#run();
     this.done.catch(() => {});
   }
 
-  get source(): PlannedVolume {
-    return this.#plan;
-  }
-
-  /** Slice k; asked for by itself where it has not come yet. Null where k is outside of the volume. */
+  /** Slice k; asked for by itself where it has not come yet. Null where k is outside of the volume. @throws as `done` */
   async slice(k: number): Promise<LoadedSlice | null> {
-    const wanted = this.#plan.slices[k];
+    const { plan } = await this.#known;
+    const wanted = plan.slices[k];
     if (!wanted) return null;
     const key = `${wanted.sopInstanceUid}/${wanted.frame}`;
     if (!this.#arrived.has(key)) await this.#one(wanted.sopInstanceUid);
     const arrived = this.#arrived.get(key);
-    return arrived ? { k, volume: arrived.volume, source: this.#plan } : null;
+    return arrived ? { k, volume: await arrived.volume(), source: plan } : null;
+  }
+
+  /** @throws LimnetError bad_volume where the metadata hold no volume */
+  #read(metadata: readonly Attributes[]): Known {
+    return {
+      content: contentOf(metadata),
+      plan: planSeries(metadata.map((instance) => instanceFromJson(instance as DicomJson)), { suv: this.#parts.suv, maxVoxels: this.#parts.maxVoxels }).volumes[0],
+      wanted: new Set(metadata.map((instance) => textOf(instance, tags.SOPInstanceUID)).filter((uid) => uid !== "")),
+    };
   }
 
   async #run(): Promise<CachedSeries> {
-    const { cache, log } = this.#parts;
-    const voxels = this.#plan.shape.reduce((product, size) => product * size, 1);
-    const loading = await cache.reserve(4 * voxels + 352);
+    const streamed = this.#stream();
+    streamed.catch(() => {});
     try {
-      await this.#stream();
-      const missing = [...this.#wanted].filter((uid) => !this.#got.has(uid));
-      if (missing.length > 0) log.info("instances are asked for one by one", { missing: missing.length, of: this.#wanted.size });
-      const asked = await Promise.allSettled(new Set([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]));
-      this.#complain(asked);
-      const { volumes: [first] } = await this.#assembler.finish();
-      const { volume, ...rest } = first;
-      const path = SeriesCache.volumeIn(loading);
-      await writeNifti(volume, path, { gzip: false });
-      const source: PlannedVolume = { ...rest, shape: volume.shape, geometry: volume.geometry };
-      return await cache.commit(loading, this.#place.series, this.content, { digest: await fileDigest(path), source });
+      return await this.#into(await this.#room(), streamed);
     } catch (error) {
-      await cache.abandon(loading);
+      this.#stop.abort(error);
       throw error;
     } finally {
+      await streamed.catch(() => {});
       this.#single.clear();
       this.#arrived.clear();
     }
   }
 
+  async #room(): Promise<string> {
+    const { plan: { shape } } = await this.#known;
+    return this.#parts.cache.reserve(4 * shape[0] * shape[1] * shape[2] + 352);
+  }
+
+  async #into(loading: string, streamed: Promise<void>): Promise<CachedSeries> {
+    const { cache, log } = this.#parts;
+    try {
+      const { wanted, content } = await this.#known;
+      await streamed;
+      const missing = [...wanted].filter((uid) => !this.#got.has(uid));
+      if (missing.length > 0) log.info("instances are asked for one by one", { missing: missing.length, of: wanted.size });
+      const asked = await Promise.allSettled(new Set([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]));
+      this.#complain(asked, wanted.size);
+      const { volumes: [first] } = await this.#assembler.finish();
+      const { volume, ...rest } = first;
+      const digest = await writeNiftiHashed(volume, SeriesCache.volumeIn(loading));
+      const source: PlannedVolume = { ...rest, shape: volume.shape, geometry: volume.geometry };
+      return await cache.commit(loading, this.#place.series, content, { digest, source });
+    } catch (error) {
+      await cache.abandon(loading);
+      throw error;
+    }
+  }
+
   /** A volume with holes that nobody knows of would be worse than none. */
-  #complain(asked: readonly PromiseSettledResult<void>[]): void {
+  #complain(asked: readonly PromiseSettledResult<void>[], wanted: number): void {
     const failures = asked.filter((one) => one.status === "rejected");
     if (failures.length === 0) return;
     const { reason } = failures[0] as PromiseRejectedResult;
     if (!isPassing(reason)) throw reason;
-    throw new LimnetError(reason.code, `${failures.length} of the ${this.#wanted.size} images that the archive lists for this series do not come, also when asked for one by one. ${reason.message}`, { cause: reason });
+    throw new LimnetError(reason.code, `${failures.length} of the ${wanted} images that the archive lists for this series do not come, also when asked for one by one. ${reason.message}`, { cause: reason });
   }
 
   /** The whole series in one answer. What goes wrong here is made good one by one, unless nothing came at all for a reason that stays. */
@@ -128,27 +156,29 @@ export class SeriesLoad {
     const { client, signal, log } = this.#parts;
     try {
       for await (const file of client.retrieveSeries(this.#place, signal)) {
-        const uid = sopInstanceOf(file);
+        const instance = await parseInstance(file);
+        const uid = instance.sopInstanceUid;
         // Twice the same, or something that came in between: one is enough.
-        if (uid !== null && this.#got.has(uid)) continue;
-        await this.#take(uid, file);
+        if (uid !== "" && this.#got.has(uid)) continue;
+        const taken = this.#take(uid, instance);
+        // Compressed pixels are decoded while more are on their way.
+        if (uid === "") await taken;
+        else this.#got.set(uid, taken);
+        taken.catch(() => {});
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!isPassing(error)) throw error;
-      log.warn("the series did not come in one answer", { error: (error as Error).message, came: this.#got.size, of: this.#wanted.size });
+      log.warn("the series did not come in one answer", { error: (error as Error).message, came: this.#got.size });
     }
   }
 
-  async #take(uid: string | null, file: Buffer): Promise<void> {
-    const taken = this.#add(file);
-    if (uid === null) return taken;
-    this.#got.set(uid, taken);
+  async #take(uid: string, instance: Instance): Promise<void> {
     try {
-      await taken;
+      await this.#add(instance);
     } catch (error) {
       this.#got.delete(uid);
-      if (!isTranscodable(error)) throw error;
+      if (!isTranscodable(error) || uid === "") throw error;
       await this.#one(uid, explicitLittleEndian);
     }
   }
@@ -167,9 +197,9 @@ export class SeriesLoad {
     const { client, signal } = this.#parts;
     for (let attempt = 1; ; attempt++) {
       try {
-        const file = await client.retrieveInstance(this.#place, uid, { syntax, signal });
-        if ((sopInstanceOf(file) ?? uid) !== uid) throw badAnswer("sent another instance than the one that was asked for");
-        return await this.#add(file);
+        const instance = await parseInstance(await client.retrieveInstance(this.#place, uid, { syntax, signal }));
+        if ((instance.sopInstanceUid || uid) !== uid) throw badAnswer("sent another instance than the one that was asked for");
+        return await this.#add(instance);
       } catch (error) {
         signal.throwIfAborted();
         if (syntax === "*" && isTranscodable(error)) syntax = explicitLittleEndian;
@@ -178,8 +208,8 @@ export class SeriesLoad {
     }
   }
 
-  async #add(file: Buffer): Promise<void> {
-    for (const slice of await this.#assembler.add(file)) this.#arrived.set(`${slice.source.sopInstanceUid}/${slice.source.frame}`, slice);
+  async #add(instance: Instance): Promise<void> {
+    for (const slice of await this.#assembler.take(instance)) this.#arrived.set(`${slice.source.sopInstanceUid}/${slice.source.frame}`, slice);
   }
 }
 

@@ -1,10 +1,9 @@
 /** Decodes on all cores: a bounded set of threads, started when first needed. */
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { pathToFileURL } from "node:url";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { type ErrorCode, LimnetError } from "../../errors.js";
 import { badVolume } from "../../imaging/volume.js";
+import { startThread } from "../thread.js";
 import { transferSyntax } from "../transfer-syntax.js";
 import type { DecodedFrame, EncodedFrame, FrameDecoder } from "../types.js";
 
@@ -78,7 +77,7 @@ export class DecoderPool implements FrameDecoder {
   }
 
   #start(): Worker {
-    const worker = startWorker();
+    const worker = startThread(new URL("./worker", import.meta.url));
     this.#all.add(worker);
     worker.once("exit", () => this.#all.delete(worker));
     // Answered in #give, where a job is under way; an idle thread that fails is only replaced.
@@ -114,11 +113,3 @@ export class DecoderPool implements FrameDecoder {
 }
 
 const closedError = () => new LimnetError("busy", "The server is stopping. Try again when it is up.");
-
-/** The entry beside this file: JavaScript in dist; TypeScript under tsx or vitest, which a thread has to be taught first. */
-function startWorker(): Worker {
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url));
-  const api = pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api").replace(/\.cjs$/, ".mjs")).href;
-  const entry = new URL("./worker.ts", import.meta.url).href;
-  return new Worker(`import(${JSON.stringify(api)}).then(({ tsImport }) => tsImport(${JSON.stringify(entry)}, ${JSON.stringify(import.meta.url)}))`, { eval: true });
-}

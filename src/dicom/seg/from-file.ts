@@ -41,7 +41,7 @@ export async function segmentsOfFile(file: LabelFile, grid: Grid): Promise<Segme
     const known = codingOf(name, file.codes);
     const coding = { ...known, ...(segment ? slicerCoding(segment.tags) : null), ...said?.coding };
     return {
-      name, coding, labels, value,
+      name, coding, labels, value, ...(segment && { number: read.segments.indexOf(segment) + 1 }),
       algorithm: file.algorithm, model: file.model, description: said?.description,
       color: segment?.color ? bytes(segment.color) : said?.color,
       ...(file.owner ? { tracking: { id: name, uid: uidOf("tracking", file.owner.seriesInstanceUid, file.owner.user, name) } } : {}),

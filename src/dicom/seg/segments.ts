@@ -20,6 +20,8 @@ export interface Segment {
   /** The object: voxels of `labels` (grid of the source, i fastest) that are `value`. Segments may share `labels`, or overlap. */
   readonly labels: Uint8Array | Uint16Array;
   readonly value: number;
+  /** Its place among the segments that its file names, from 1; absent where the file names none. */
+  readonly number?: number;
 }
 
 /** Distinct colours for objects that nobody gave one. */

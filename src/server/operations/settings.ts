@@ -8,20 +8,23 @@ export function parseBytes(text: string): number | null {
   return Math.round(Number(found[1]) * 1024 ** " kmgt".indexOf(found[2].toLowerCase() || " "));
 }
 
-const size = z.string().transform((text, context) => {
+const amount = z.string().transform((text, context) => {
   const bytes = parseBytes(text);
   if (bytes !== null && bytes > 0) return bytes;
   context.addIssue({ code: "custom", message: `must be an amount such as 4GB, not ${JSON.stringify(text.slice(0, 40))}` });
   return z.NEVER;
 });
 
+/** An amount in words or in bytes, above 0. */
+export const size = z.union([z.number().int().positive(), amount]);
+
 export const operationsShape = {
   /** Address of Redis; absent: one process does all. */
   redis: z.string().regex(/^rediss?:\/\/\S+$/, "must look like redis://host:6379").optional(),
   /** Bytes that server and engine may use together; default from the machine (operations/memory.ts). */
-  memory: z.union([z.number().int().positive(), size]).optional(),
+  memory: size.optional(),
   /** Bytes that journals and kept masks may take on the disk. */
-  stateLimit: z.union([z.number().int().positive(), size]).default(20 * 1024 ** 3),
+  stateLimit: size.default(20 * 1024 ** 3),
   /** Seconds that running requests get when the server is told to stop. */
   stopSeconds: z.coerce.number().min(0).max(3600).default(10),
 };
