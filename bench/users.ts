@@ -32,6 +32,8 @@ export async function writeScans(folder: string, count: number): Promise<string[
 export interface Click {
   readonly milliseconds: number;
   readonly status: number;
+  /** What went wrong; "" where nothing did. */
+  readonly detail: string;
 }
 
 export interface UserOptions {
@@ -59,9 +61,11 @@ export async function user({ url, image, name, think, signal, onClick }: UserOpt
       const form = new FormData();
       form.append("params", JSON.stringify({ foreground: clicks, background: [], label: `object ${object}`, client_id: name, result_extension: ".nii.gz" }));
       const start = performance.now();
-      const status = await fetch(`${url}/infer/limnet?image=${image}&output=image`, { method: "POST", body: form })
-        .then(async (answer) => (await answer.arrayBuffer(), answer.status), () => 0);
-      if (!signal.aborted) onClick({ milliseconds: performance.now() - start, status });
+      const answer = await fetch(`${url}/infer/limnet?image=${image}&output=image`, { method: "POST", body: form }).then(async (reply) => {
+        const bytes = Buffer.from(await reply.arrayBuffer());
+        return { status: reply.status, detail: reply.ok ? "" : bytes.toString("utf8", 0, 300) };
+      }, (error: Error) => ({ status: 0, detail: String(error.cause ?? error) }));
+      if (!signal.aborted) onClick({ milliseconds: performance.now() - start, ...answer });
     }
   }
 }

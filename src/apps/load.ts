@@ -4,12 +4,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { Datastore } from "../datastore/datastore.js";
+import type { SharedTurns } from "../datastore/file-turns.js";
 import type { Log } from "../datastore/log.js";
 import { codeTableSchema } from "../dicom/seg/codes.js";
 import { EngineProcess } from "../engine/client.js";
 import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
 import type { LocalQueueOptions } from "../jobs/local.js";
+import type { Peers } from "../jobs/peers.js";
 import type { App, AppLimits } from "./app.js";
 import { aliasName } from "./limnet/aliases.js";
 import { LimnetApp } from "./limnet/app.js";
@@ -68,12 +70,14 @@ export interface LoadOptions {
   readonly queueing?: LocalQueueOptions;
   /** Bytes that server and engine may use together; default: not looked at. */
   readonly memoryBytes?: number;
-  /** Given the digest of the networks, makes the queue to engines elsewhere; default: an engine and a queue of this process. */
-  readonly queue?: (model: string) => Promise<SegmentQueue>;
+  /** Given the digest of the networks, makes the way to engines elsewhere; default: an engine and a queue of this process. */
+  readonly elsewhere?: (model: string) => Promise<{ readonly queue: SegmentQueue; readonly peers?: Peers }>;
+  /** Of servers that share the state folder. */
+  readonly turns?: SharedTurns;
 }
 
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
-export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, queue, queueing, memoryBytes }: LoadOptions): Promise<App> {
+export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, elsewhere, turns, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes, aliases: appAliases } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
@@ -81,7 +85,7 @@ export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limi
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };
-  if (queue) return new LimnetApp({ ...known, queue: await queue(digest) });
+  if (elsewhere) return new LimnetApp({ ...known, turns, ...(await elsewhere(digest)) });
   return new LimnetApp({ ...known, ...(await openEngine({ conf, logger, memoryBytes })) });
 }
 

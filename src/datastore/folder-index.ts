@@ -7,6 +7,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { emptyIndex, type Index, indexName, readIndex, writeIndex } from "./index-file.js";
 import { waitForLock } from "./lock.js";
+import type { SharedTurns } from "./file-turns.js";
 import { type Log, silentLog } from "./log.js";
 import { finalTag, originalTag } from "./names.js";
 import { reconcile } from "./reconcile.js";
@@ -26,6 +27,8 @@ export interface FolderIndexOptions {
   readonly noteDelay?: number;
   /** Which sub-folders are images; none when not given. */
   readonly isSeries?: IsSeries;
+  /** Other servers change the folder, too: one at a time. */
+  readonly turns?: SharedTurns;
 }
 
 export class FolderIndex {
@@ -37,6 +40,8 @@ export class FolderIndex {
   /** One change at a time: the index on disk is always one that was meant. */
   readonly #turns: Turns;
   #index: Index = emptyIndex();
+  /** Notes that are not on the disk yet: done again where another program wrote the index meanwhile. */
+  #notes: ((index: Index) => void)[] = [];
   /** State of the folders at the last scan; null: scan at the next question. */
   #stamp: string | null = null;
   /** State of the index file as we left it: another one means that another program wrote it. */
@@ -55,12 +60,12 @@ export class FolderIndex {
   readonly #said = new Set<string>();
   readonly #once: Log;
 
-  constructor(folder: string, { log, largeFrom = 5000, noteDelay = 1000, isSeries }: FolderIndexOptions) {
+  constructor(folder: string, { log, largeFrom = 5000, noteDelay = 1000, isSeries, turns }: FolderIndexOptions) {
     this.#isSeries = isSeries;
     this.folder = folder;
     this.#log = log;
     this.#largeFrom = largeFrom;
-    this.#turns = new Turns({ before: () => this.#refresh(), after: () => this.#settle(), write: () => this.#write(), delay: noteDelay, log });
+    this.#turns = new Turns({ before: () => this.#refresh(), after: () => this.#settle(), write: () => this.#write(), delay: noteDelay, log, among: turns && ((work) => turns.run("index", work)) });
     this.#once = { ...silentLog, warn: (message) => this.#warnOnce(message) };
     this.#watch = new FolderWatch(() => {
       if (!this.#isLarge()) this.#stamp = null;
@@ -134,6 +139,7 @@ export class FolderIndex {
   async note(act: (index: Index) => void): Promise<void> {
     await this.read(() => true);
     act(this.#index);
+    this.#notes.push(act);
     this.#turns.later();
   }
 
@@ -151,6 +157,7 @@ export class FolderIndex {
     if ((await this.#currentFileStamp()) !== this.#fileStamp) {
       await this.#lockedByNobody();
       this.#index = await readIndex(this.folder, this.#log);
+      for (const note of this.#notes) note(this.#index);
       this.#fileStamp = await this.#currentFileStamp();
       this.#version++;
     }
@@ -192,10 +199,15 @@ export class FolderIndex {
   }
 
   async #write(): Promise<void> {
-    if (this.#readOnly) return;
+    if (this.#readOnly) {
+      this.#notes = [];
+      return;
+    }
     await this.#lockedByNobody();
+    const noted = this.#notes.length;
     try {
       await writeIndex(this.folder, this.#index);
+      this.#notes.splice(0, noted);
       this.#fileStamp = await this.#currentFileStamp();
     } catch (error) {
       this.#tolerateReadOnly(error);

@@ -11,6 +11,8 @@ export interface TurnSteps {
   /** Milliseconds that what is not urgent may wait for its write. */
   readonly delay: number;
   readonly log: Log;
+  /** A turn while no other process has one; default: there is no other. */
+  readonly among?: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 interface Job {
@@ -54,23 +56,26 @@ export class Turns {
   #enter(act: Job["act"]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ act, settle: (outcome) => ("error" in outcome ? reject(outcome.error as Error) : resolve(outcome.value)) });
-      this.#working ??= this.#work().finally(() => {
-        this.#working = null;
-      });
+      this.#working ??= this.#work();
     });
   }
 
   async #work(): Promise<void> {
     while (this.#waiting.length > 0) {
       const turn = this.#waiting.splice(0);
+      const { among, before } = this.#steps;
+      const work = async () => {
+        await before();
+        await this.#turn(turn);
+      };
       try {
-        await this.#steps.before();
+        await (among ? among(work) : work());
       } catch (error) {
         for (const job of turn) job.settle({ error });
-        continue;
       }
-      await this.#turn(turn);
     }
+    // In the same step as the last look at the list: what comes a moment later begins anew.
+    this.#working = null;
   }
 
   async #turn(turn: readonly Job[]): Promise<void> {

@@ -1,5 +1,6 @@
 /** Everything that can be set, in one schema: a flag wins over the environment, the environment over the default. */
 import { isIP } from "node:net";
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { archiveEnvironment, archiveFolders, archiveShape, isArchive } from "./archive-settings.js";
@@ -106,13 +107,18 @@ export function loadConfig(flags: ConfigInput, environment: NodeJS.ProcessEnv = 
   const folders = isArchive(studies) ? archiveFolders(studies, environment) : null;
   const state = resolve(data.state ?? folders?.state ?? join(studies, ".limnet"));
   const config = {
-    ...data, studies, state, ...(folders && { cacheFolder: resolve(data.cacheFolder ?? folders.cache) }), app: resolve(data.app), logFile: resolve(data.logFile ?? join(state, "logs", "limnet.log")),
+    ...data, studies, state, ...(folders && { cacheFolder: resolve(data.cacheFolder ?? folders.cache) }), app: resolve(data.app), logFile: resolve(data.logFile ?? join(state, "logs", logName(data))),
     ...(data.ohif !== undefined && { ohif: resolve(data.ohif) }),
   };
   checkHost(config);
   // A server for this machine alone has nobody to keep out.
   if (isLoopback(config.host) && !config.auth && found.requestsPerMinute === undefined) config.requestsPerMinute = 0;
   return Object.freeze(config);
+}
+
+/** Servers that share a state folder have a file each. */
+function logName({ redis, port }: { redis?: string; port: number }): string {
+  return redis === undefined ? "limnet.log" : `limnet-${hostname()}-${port}.log`;
 }
 
 /** A folder, or the address of an archive without a slash at its end. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadApp } from "../apps/load.js";
+import { FileTurns } from "../datastore/file-turns.js";
 import { FolderHeld, holdFolder } from "../datastore/hold.js";
 import type { Log } from "../datastore/log.js";
 import { DecoderPool } from "../dicom/codecs/pool.js";
@@ -46,20 +47,23 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     const tls = await readTls(config, log).catch((error: Error) => {
       throw new ConfigError(error.message, { cause: error });
     });
-    const hold = await holdFolder(config.state, { log });
+    // Servers that share a Redis may share a folder, too; the outbox of an archive is one server's.
+    const shared = config.redis !== undefined && !isArchive(config.studies);
+    const hold = await holdFolder(config.state, { log, shared });
     stops.push(() => hold.release());
     const decoder = new DecoderPool();
     stops.push(() => decoder.close());
     const labels = new LabelThread();
     stops.push(() => labels.close());
-    const { datastore, archive } = await openStudies(config, log, { decoder, labels });
+    const turns = shared ? new FileTurns(join(config.state, "turns")) : undefined;
+    const { datastore, archive } = await openStudies(config, log, { decoder, labels, turns });
     stops.push(() => datastore.close());
     const metrics = new Metrics();
     const queueing = { maxWaiting: config.maxWaiting, observer: metrics.queue };
     const { redis, memory: memoryBytes = await usualMemory() } = config;
     // A server without Redis does not carry its clients about.
-    const queue = redis === undefined ? undefined : async (model: string) => (await import("./operations/redis.js")).openQueue({ ...config, redis }, model, log, metrics.queue);
-    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, queue, queueing, memoryBytes });
+    const elsewhere = redis === undefined ? undefined : async (model: string) => (await import("./operations/redis.js")).openElsewhere({ ...config, redis }, model, log, metrics.queue);
+    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, elsewhere, turns, queueing, memoryBytes });
     stops.push(() => app.close());
     labels.settings = labelSettings(app, config);
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { LabelFormat } from "../datastore/archive/label-objects.js";
 import type { Datastore } from "../datastore/datastore.js";
 import { DicomWebDatastore, volumeModalities } from "../datastore/dicomweb.js";
+import type { SharedTurns } from "../datastore/file-turns.js";
 import { FolderDatastore } from "../datastore/folder.js";
 import type { Log } from "../datastore/log.js";
 import type { FrameDecoder } from "../dicom/types.js";
@@ -25,13 +26,15 @@ export interface StudiesParts {
   readonly labels: LabelFormat;
   /** Sends nothing to the archive; default false. */
   readonly readOnly?: boolean;
+  /** Of servers that share a folder of scans. */
+  readonly turns?: SharedTurns;
 }
 
 /** Not started yet. Throws ConfigError. */
-export async function openStudies(config: Config, log: Log, { decoder, labels, readOnly }: StudiesParts, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
+export async function openStudies(config: Config, log: Log, { decoder, labels, readOnly, turns }: StudiesParts, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
   if (!isArchive(config.studies)) {
     const series = { cache: join(config.state, "series"), decoder, maxVoxels: config.maxVoxels, suv: config.suv };
-    return { datastore: new FolderDatastore(config.studies, { log, series }), archive: null };
+    return { datastore: new FolderDatastore(config.studies, { log, series, turns }), archive: null };
   }
   const client = await archiveClient(config, environment);
   const key = archiveKey(client.settings);

@@ -6,16 +6,18 @@ import type { Engine, FusionKind, LimnetSettings, Progress, SegmentJob, SegmentR
 import { LocalQueue, type LocalQueueOptions } from "../../jobs/local.js";
 import { LimnetError } from "../../errors.js";
 import type { RunOptions } from "../../jobs/jobs.js";
+import type { Peers } from "../../jobs/peers.js";
 import type { App, AppLimits, InferTask, Objects, Strategy } from "../app.js";
 import { scoringMethods } from "../scoring/methods.js";
 import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
+import type { SharedTurns } from "../../datastore/file-turns.js";
 import { type Log, silentLog } from "../../datastore/log.js";
 import { aliasKind, aliasTask } from "./aliases.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
 import { DiskKeeper } from "./keeper.js";
-import { KeyedLock } from "./lock.js";
+import { KeyedLock, type Wish } from "./lock.js";
 import type { SegmentQueue } from "./object.js";
 import { LimnetObjects } from "./objects.js";
 import { LimnetStored } from "./stored.js";
@@ -39,6 +41,10 @@ export interface LimnetAppOptions {
   readonly log?: Log;
   /** Default: one in this process, in front of the engine. Closed with the app. */
   readonly queue?: SegmentQueue;
+  /** Other servers on the same state folder. Closed with the app. */
+  readonly peers?: Peers;
+  /** Needed where there are other servers: what only one of them may do at a time. */
+  readonly turns?: SharedTurns;
   /** Digest of the networks of the engine, where it is known: results of others are computed again. */
   readonly modelDigest?: string;
   /** What GET /model/{model} gives; default nothing. */
@@ -85,13 +91,23 @@ export class LimnetApp implements App {
     this.labels = labels;
     this.codes = options.codes ?? {};
     this.modelDigest = modelDigest;
-    const journals = new Journals(stateDir);
-    const lock = new KeyedLock();
-    this.#keeper = new DiskKeeper({ journals, lock, stateDir, limitBytes: options.stateLimit ?? Infinity, log: options.log ?? silentLog });
+    const { peers, turns } = options;
+    const journals = new Journals(stateDir, { turns });
+    const lock = new KeyedLock(turns ? { turns, tell: (wish) => peers?.send({ lock: wish }) } : null);
+    const desk = new Desk(peers);
+    peers?.listen({
+      heard: (word) => {
+        const { lock: wish } = word as { lock?: Wish };
+        if (wish) lock.replace(wish);
+        else desk.heard(word);
+      },
+      asked: (word) => desk.asked(word),
+    });
+    this.#keeper = new DiskKeeper({ journals, lock, stateDir, turns, limitBytes: options.stateLimit ?? Infinity, log: options.log ?? silentLog });
     const context: TaskContext = {
       workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
-      journals, labels, lock, keeper: this.#keeper, desk: new Desk(), modelFiles: options.modelFiles ?? [],
+      journals, labels, lock, keeper: this.#keeper, desk, modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent", limits: options.limits ?? {},
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
@@ -115,6 +131,7 @@ export class LimnetApp implements App {
   }
 
   async close(): Promise<void> {
+    this.#options.peers?.close();
     await this.queue.close();
     await this.#keeper.close();
     await this.#options.engine?.close();

@@ -1,6 +1,10 @@
-/** Who works on which object right now, and who looks on: progress goes out, the word to stop comes in. */
+/**
+ * Who works on which object right now, and who looks on: progress goes out, the word to stop comes in. Where several servers share the
+ * state folder, also from one to the other.
+ */
 import type { Progress } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
+import type { Peers } from "../../jobs/peers.js";
 import type { ObjectEvent } from "../app.js";
 import type { Watch } from "./object.js";
 import type { StateRecord } from "./rounds/history.js";
@@ -26,21 +30,49 @@ export interface Stopped {
   readonly seconds: number;
 }
 
+/** What desks tell each other. */
+type Word = { readonly desk: "event"; readonly name: string; readonly event: ObjectEvent } | { readonly desk: "cancel"; readonly name: string };
+
 export class Desk {
   readonly #sittings = new Map<string, Set<Sitting>>();
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #peers: Peers | undefined;
+
+  constructor(peers?: Peers) {
+    this.#peers = peers;
+  }
+
+  /** What another desk said (send). */
+  heard(word: unknown): void {
+    const { desk, name, ...rest } = word as Word;
+    if (desk === "event") this.#tellHere(name, (rest as { event: ObjectEvent }).event);
+  }
+
+  /** What another desk asked. */
+  async asked(word: unknown): Promise<Stopped[]> {
+    const { desk, name } = word as Word;
+    return desk === "cancel" ? this.#cancelHere(name) : [];
+  }
 
   /** Tells `listener` of all work on the object (objectName), until the function that is returned is called. */
   watch(name: string, listener: Listener): () => void {
     const all = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, all.add(listener));
+    const leave = this.#peers?.watch(name);
     return () => {
+      leave?.();
       all.delete(listener);
       if (all.size === 0 && this.#listeners.get(name) === all) this.#listeners.delete(name);
     };
   }
 
-  tell(name: string, event: ObjectEvent): void {
+  /** `far`: whether somebody at another server may want to know. */
+  tell(name: string, event: ObjectEvent, far = true): void {
+    this.#tellHere(name, event);
+    if (far) this.#peers?.send({ desk: "event", name, event } satisfies Word);
+  }
+
+  #tellHere(name: string, event: ObjectEvent): void {
     for (const listener of this.#listeners.get(name) ?? []) listener(event);
   }
 
@@ -55,7 +87,8 @@ export class Desk {
     const all = this.#sittings.get(name) ?? new Set();
     this.#sittings.set(name, all.add(sitting));
     try {
-      const result = await work(AbortSignal.any([signal, stop.signal]), this.#watchOf(name, sitting));
+      const far = (await this.#peers?.isWatched(name)) ?? false;
+      const result = await work(AbortSignal.any([signal, stop.signal]), this.#watchOf(name, sitting, far));
       end(true);
       return result;
     } catch (error) {
@@ -72,6 +105,11 @@ export class Desk {
 
   /** Stops all work on the object and waits until it did. What came to its end all the same is not among the answer. */
   async cancel(name: string): Promise<Stopped[]> {
+    const far = this.#peers?.ask({ desk: "cancel", name } satisfies Word) ?? [];
+    return [...await this.#cancelHere(name), ...(await far).flatMap((answer) => (answer ?? []) as Stopped[])];
+  }
+
+  async #cancelHere(name: string): Promise<Stopped[]> {
     const asked = [...this.#sittings.get(name) ?? []].map((sitting) => {
       const { action, state, round, since } = sitting;
       sitting.stop.abort(new LimnetError("engine_cancelled", "The work was stopped."));
@@ -81,9 +119,9 @@ export class Desk {
     return asked.filter((_, n) => !whole[n]).map(({ what }) => what);
   }
 
-  #watchOf(name: string, sitting: Sitting): Watch {
+  #watchOf(name: string, sitting: Sitting, far: boolean): Watch {
     return {
-      changes: this.#listeners.has(name),
+      changes: far || this.#listeners.has(name),
       queued: (place, round) => {
         Object.assign(sitting, { state: place === 0 ? "running" : "waiting", round });
         this.tell(name, { event: "queued", data: { round, place } });
@@ -91,7 +129,7 @@ export class Desk {
       progress: (progress, round) => {
         Object.assign(sitting, { state: "running", round });
         const data = sliceOf(progress, round);
-        if (data) this.tell(name, { event: "slice", data });
+        if (data) this.tell(name, { event: "slice", data }, far);
       },
       done: (record, round) => this.tell(name, { event: "round", data: roundOf(record, round) }),
     };

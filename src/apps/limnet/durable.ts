@@ -11,6 +11,16 @@ export async function stampOf(file: string): Promise<string> {
   return found ? `${found.ino}.${found.size}.${found.mtimeNs}` : "";
 }
 
+/** The same of a file that other machines write: opening it makes a network file system ask. */
+export async function freshStampOf(file: string): Promise<string> {
+  const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  await handle?.close();
+  return handle ? stampOf(file) : "";
+}
+
 /** Bytes at the end of a file; on the disk when it returns. */
 export async function appendSynced(file: string, text: string): Promise<void> {
   const handle = await open(file, "a", 0o600);

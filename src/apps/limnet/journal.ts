@@ -8,7 +8,8 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { fileDigest } from "../../imaging/digest.js";
-import { appendSynced, replaceFile, stampOf, syncFile, syncFolder } from "./durable.js";
+import type { SharedTurns } from "../../datastore/file-turns.js";
+import { appendSynced, freshStampOf, replaceFile, stampOf, syncFile, syncFolder } from "./durable.js";
 import { entryLine, fromSnapshot, parseLine, snapshotLine } from "./journal-lines.js";
 import { type Entry, emptyHistory, extendHistory, type History, type StateRecord } from "./rounds/history.js";
 
@@ -31,6 +32,8 @@ export interface JournalOptions {
   readonly packBytes?: number;
   /** How bytes get to the end of a file, durably; replaced by tests. */
   readonly append?: (file: string, text: string) => Promise<void>;
+  /** Other servers write the journal, too: their turn and ours. */
+  readonly turns?: SharedTurns;
 }
 
 interface Loaded {
@@ -46,6 +49,7 @@ interface Loaded {
 export class Journal {
   readonly #packBytes: number;
   readonly #append: (file: string, text: string) => Promise<void>;
+  readonly #turns: SharedTurns | undefined;
   #loaded: Loaded | null = null;
   /** End of the last access to the file: accesses come one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -55,6 +59,7 @@ export class Journal {
   constructor(readonly folder: string, readonly identity: ObjectIdentity, options: JournalOptions = {}) {
     this.#packBytes = options.packBytes ?? 4 * 2 ** 20;
     this.#append = options.append ?? appendSynced;
+    this.#turns = options.turns;
   }
 
   get #file(): string {
@@ -76,7 +81,7 @@ export class Journal {
    * lines that cannot be read are passed over, and the file is kept as it was under another name. Both leave a line that says so.
    */
   load(): Promise<History> {
-    return this.#inTurn(() => this.#load());
+    return this.#inTurn(() => this.#load(false));
   }
 
   /** Lets go of what was read. */
@@ -92,17 +97,24 @@ export class Journal {
     return mine;
   }
 
-  async #load(): Promise<History> {
-    const stamp = await stampOf(this.#file);
+  /** `work` while no other server writes the journal. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns ? this.#turns.run(`line-${path.basename(this.folder)}`, work) : work();
+  }
+
+  /** `alone`: no other server writes it meanwhile. What looks damaged may be a line that is just being written. */
+  async #load(alone: boolean): Promise<History> {
+    const stamp = await (this.#turns ? freshStampOf : stampOf)(this.#file);
     if (this.#loaded?.stamp === stamp) return this.#loaded.history;
     const bytes = stamp === "" ? Buffer.alloc(0) : await readFile(this.#file);
     const end = bytes.lastIndexOf(10) + 1;
     const notes: string[] = [];
+    const { history, damaged } = readHistory(bytes.toString("utf8", 0, end));
+    if ((end < bytes.length || damaged > 0) && !alone) return this.#alone(() => this.#load(true));
     if (end < bytes.length) {
       await truncate(this.#file, end);
       notes.push("The last line had been cut short by a crash or a full disk and was removed. No client was told of it.");
     }
-    const { history, damaged } = readHistory(bytes.toString("utf8", 0, end));
     if (damaged > 0) {
       const aside = `journal-damaged-${history.n}.jsonl`;
       await copyFile(this.#file, path.join(this.folder, aside), constants.COPYFILE_EXCL).catch(() => undefined);
@@ -111,7 +123,7 @@ export class Journal {
       notes.push(`${damaged} damaged lines were passed over; the file as it was is kept as ${aside}.`);
     }
     this.#loaded = { history, end: damaged > 0 ? (await stat(this.#file)).size : end, first: bytes.indexOf(10) + 1, stamp: await stampOf(this.#file) };
-    for (const note of notes) await this.#add({ who: "", action: "repair", ran: [], note }).catch(() => undefined);
+    for (const note of notes) await this.#addAlone({ who: "", action: "repair", ran: [], note }).catch(() => undefined);
     return this.#loaded?.history ?? history;
   }
 
@@ -136,11 +148,11 @@ export class Journal {
    * was. Returns the history after it.
    */
   append(done: Omit<Entry, "version" | "n" | "time">): Promise<History> {
-    return this.#inTurn(() => this.#add(done));
+    return this.#inTurn(() => this.#alone(() => this.#addAlone(done)));
   }
 
-  async #add(done: Omit<Entry, "version" | "n" | "time">): Promise<History> {
-    const before = await this.#load();
+  async #addAlone(done: Omit<Entry, "version" | "n" | "time">): Promise<History> {
+    const before = await this.#load(true);
     await this.prepare();
     await this.#founded;
     const entry: Entry = { version: 2, n: before.n + 1, time: new Date().toISOString(), ...done };

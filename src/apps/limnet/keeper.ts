@@ -4,6 +4,7 @@
  */
 import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
+import type { SharedTurns } from "../../datastore/file-turns.js";
 import type { Log } from "../../datastore/log.js";
 import type { Journal } from "./journal.js";
 import type { Journals } from "./journals.js";
@@ -15,6 +16,8 @@ export interface KeeperOptions {
   readonly lock: KeyedLock;
   readonly stateDir: string;
   readonly limitBytes: number;
+  /** Other servers clean the folder, too: one at a time. */
+  readonly turns?: SharedTurns;
   readonly log: Log;
 }
 
@@ -51,7 +54,8 @@ export class DiskKeeper {
 
   /** Measures all and cleans; one at a time. Never throws. */
   sweep(): Promise<void> {
-    this.#sweeping ??= this.#sweep()
+    const { turns } = this.#options;
+    this.#sweeping ??= (turns ? turns.run("sweep", () => this.#sweep()) : this.#sweep())
       .catch((error: Error) => void this.#options.log.warn("The state folder cannot be cleaned", { error: error.message }))
       .finally(() => {
         this.#sweeping = null;

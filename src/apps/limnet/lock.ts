@@ -1,5 +1,22 @@
-/** One at a time per key, in the order of arrival; a newer request takes the place of those that still wait. */
+/**
+ * One at a time per key, in the order of arrival; a newer request takes the place of those that still wait. Where servers share the
+ * state folder, one of all of them at a time.
+ */
+import type { SharedTurns } from "../../datastore/file-turns.js";
 import { LimnetError } from "../../errors.js";
+
+/** Of a lock that servers share. */
+export interface SharedLock {
+  readonly turns: SharedTurns;
+  /** Tells the other servers of a newer wish; they call `replace`. */
+  readonly tell: (wish: Wish) => void;
+}
+
+export interface Wish {
+  readonly key: string;
+  readonly wish: string;
+  readonly kind: string | undefined;
+}
 
 export interface Turn {
   readonly signal: AbortSignal;
@@ -22,6 +39,11 @@ export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
   /** Who waits or works, by key. */
   readonly #places = new Map<string, Set<Place>>();
+  readonly #shared: SharedLock | null;
+
+  constructor(shared: SharedLock | null = null) {
+    this.#shared = shared;
+  }
 
   /**
    * Runs `work` after all earlier work of the key. Its argument is aborted when a newer request has come, for the case that the work
@@ -37,12 +59,15 @@ export class KeyedLock {
     const tail = before.then(() => mine);
     this.#tails.set(key, tail);
     const place: Place = { wish, kind, giveWay: new AbortController() };
-    this.#replace(key, wish, kind);
+    if (wish !== undefined) {
+      this.replace({ key, wish, kind });
+      this.#shared?.tell({ key, wish, kind });
+    }
     const places = this.#places.get(key) ?? new Set();
     this.#places.set(key, places.add(place));
     try {
       if (earlier || signal.aborted) await waitFor(before, signal, place.giveWay.signal);
-      return await work(place.giveWay.signal);
+      return await this.#among(key, AbortSignal.any([signal, place.giveWay.signal]), () => work(place.giveWay.signal));
     } finally {
       places.delete(place);
       if (places.size === 0) this.#places.delete(key);
@@ -53,13 +78,29 @@ export class KeyedLock {
     }
   }
 
-  #replace(key: string, wish: string | undefined, kind: string | undefined): void {
-    if (wish === undefined) return;
+  /** Where another server has it, after that one. */
+  async #among<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (this.#shared === null) return work();
+    const end = await this.#shared.turns.take(key, signal).catch((error) => {
+      if (!signal.aborted || signal.reason instanceof LimnetError) throw error;
+      throw cancelled();
+    });
+    try {
+      return await work();
+    } finally {
+      await end();
+    }
+  }
+
+  /** A newer wish takes the place of those that wait here. */
+  replace({ key, wish, kind }: Wish): void {
     for (const older of this.#places.get(key) ?? []) {
       if (older.wish !== undefined && older.wish !== wish && older.kind === kind) older.giveWay.abort(superseded());
     }
   }
 }
+
+const cancelled = () => new LimnetError("engine_cancelled", "The request was cancelled before its turn came.");
 
 function superseded(): LimnetError {
   return new LimnetError("superseded", "A newer request for the same image and label took the place of this one before its turn came. Its answer holds all clicks that it sent.");
@@ -68,7 +109,7 @@ function superseded(): LimnetError {
 /** Waits; rejects as soon as one of the signals says so. */
 function waitFor(before: Promise<void>, signal: AbortSignal, giveWay: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stop = () => settle(() => reject(new LimnetError("engine_cancelled", "The request was cancelled before its turn came.")));
+    const stop = () => settle(() => reject(cancelled()));
     const replaced = () => settle(() => reject(giveWay.reason));
     const settle = (how: () => void) => {
       signal.removeEventListener("abort", stop);

@@ -86,9 +86,9 @@ export class RedisLink {
     return [this.space, ...parts].join(":");
   }
 
-  /** Messages get lost where nobody is connected: what must arrive is written under a key too. */
-  async publish(channel: string, message: unknown): Promise<void> {
-    await this.client.publish(this.key(channel), JSON.stringify(message));
+  /** Messages get lost where nobody is connected: what must arrive is written under a key too. Answers how many heard it. */
+  publish(channel: string, message: unknown): Promise<number> {
+    return this.client.publish(this.key(channel), JSON.stringify(message));
   }
 
   subscribe(channel: string, listener: (message: unknown) => void): void {

@@ -4,8 +4,10 @@ import type { Log } from "../../datastore/log.js";
 import { packJob, type Roots, unpackJob, unpackResult } from "../../engine/packing.js";
 import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import type { QueueObserver } from "../../jobs/jobs.js";
+import type { Peers } from "../../jobs/peers.js";
 import { RedisLink } from "../../jobs/redis/link.js";
 import type { JobCodec } from "../../jobs/redis/messages.js";
+import { RedisPeers } from "../../jobs/redis/peers.js";
 import { RedisQueue } from "../../jobs/redis/queue.js";
 import { spaceOf } from "../../jobs/redis/space.js";
 import { isArchive } from "../archive-settings.js";
@@ -26,8 +28,9 @@ export async function connect(config: Config & { redis: string }, model: string,
   return link;
 }
 
-/** The queue of a server to workers elsewhere. `model`: digest of the networks that they must run. */
-export async function openQueue(config: Config & { redis: string }, model: string, log: Log, observer?: QueueObserver): Promise<SegmentQueue> {
+/** The way of a server to workers elsewhere, and to other servers. `model`: digest of the networks that the workers must run. */
+export async function openElsewhere(config: Config & { redis: string }, model: string, log: Log, observer?: QueueObserver): Promise<{ queue: SegmentQueue; peers: Peers }> {
   const link = await connect(config, model, log);
-  return new RedisQueue<SegmentJob, SegmentResult, Progress>({ link, codec: codecOf(config), observer, maxWaiting: config.maxWaiting });
+  const queue = new RedisQueue<SegmentJob, SegmentResult, Progress>({ link, codec: codecOf(config), observer, maxWaiting: config.maxWaiting });
+  return { queue, peers: new RedisPeers(link) };
 }
