@@ -1,6 +1,7 @@
 /** The command line: one file per command, each in the room that it belongs to. */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { modelsCommand } from "./engine/command.js";
 import { tokenCommand } from "./server/auth/command.js";
 import { startServerCommand } from "./server/command.js";
 import { doctorCommand } from "./server/doctor/command.js";
@@ -17,6 +18,7 @@ startServerCommand(program);
 workerCommand(program);
 doctorCommand(program);
 tokenCommand(program);
+modelsCommand(program);
 // Rooms that the server does not need are opened only when they are asked for.
 await optional("evaluate", async () => (await import("./evaluate/command.js")).evaluateCommand(program));
 await optional("studies", async () => (await import("./studies/command.js")).studiesCommand(program));

@@ -49,6 +49,12 @@ const confSchema = z.looseObject({
   threads: z.coerce.number().int().min(1).max(256).optional(),
   /** Folder with manifest.json and the graphs; default models/ of the package. */
   models_dir: z.string().min(1).optional(),
+  /** Networks of that folder, by name (`limnet models list`); default the manifest's own choice. */
+  model: z.string().min(1).max(64).optional(),
+  /** Where the networks run, as MONAI Label names it ("cuda:0" is "cuda"); what is missing is said in the log, and the CPU is taken. */
+  device: z.string().transform((text) => text.replace(/:\d+$/, "")).pipe(z.enum(["auto", "cpu", "cuda"])).default("auto"),
+  /** "auto": int8 where the manifest allows it and it is the faster one on this machine. */
+  precision: z.enum(["auto", "fp32", "int8"]).default("auto"),
 });
 
 /** An app that cannot be started; the message says what to change. */
@@ -79,11 +85,11 @@ export interface LoadOptions {
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
 export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, elsewhere, turns, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes, aliases: appAliases } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
-  const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
+  const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder(), model } = checked(confSchema, conf, "--conf");
   const version = await packageVersion();
   const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, aliases, memoryBytes, queueing, limits };
   if (engine) return new LimnetApp({ ...options, engine });
-  const { digest, files } = await openModel(modelsDir);
+  const { digest, files } = await openModel(modelsDir, model);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };
   if (elsewhere) return new LimnetApp({ ...known, turns, ...(await elsewhere(digest)) });
   return new LimnetApp({ ...known, ...(await openEngine({ conf, logger, memoryBytes })) });
@@ -91,9 +97,9 @@ export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limi
 
 /** The engine that the settings of an app name, not started, and the digest of its networks. Throws AppError, LimnetError bad_model. */
 export async function openEngine({ conf, logger, memoryBytes }: Pick<LoadOptions, "conf" | "logger" | "memoryBytes">): Promise<{ engine: EngineProcess; modelDigest: string }> {
-  const { threads, models_dir: modelsDir = modelsFolder() } = checked(confSchema, conf, "--conf");
-  const { digest } = await openModel(modelsDir);
-  return { engine: new EngineProcess({ modelsDir, threads, logger, memoryBytes }), modelDigest: digest };
+  const { threads, models_dir: modelsDir = modelsFolder(), model, device, precision } = checked(confSchema, conf, "--conf");
+  const { digest } = await openModel(modelsDir, model);
+  return { engine: new EngineProcess({ modelsDir, model, threads, device, precision, logger, memoryBytes }), modelDigest: digest };
 }
 
 function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {

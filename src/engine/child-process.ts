@@ -94,7 +94,9 @@ export class EngineChild {
         child.kill();
         reject(new LimnetError("engine_timeout", "The engine did not start in time. The machine may be overloaded: try again."));
       }, startMs);
-      child.#process.once("message", (event: EngineEvent) => {
+      child.#process.on("message", (event: EngineEvent) => {
+        if (event.type === "note") logger?.warn("engine", { text: event.text });
+        if (event.type !== "unusable" && event.type !== "ready") return;
         clearTimeout(timer);
         if (event.type === "unusable") reject(toError(event.code, event.message));
         else resolve();

@@ -4,7 +4,7 @@ import { FeatureCache } from "../apps/limnet/propagation/features.js";
 import { LimnetError } from "../errors.js";
 import { checkFits, type Header, planMemory } from "./budget.js";
 import { openModel } from "./models.js";
-import { OnnxNetworks } from "./onnx.js";
+import { OnnxNetworks, type OnnxOptions } from "./onnx.js";
 import type { EngineCommand, EngineEvent, SegmentJob, Urgency } from "./protocol.js";
 import { Reservations } from "./reservations.js";
 import { runSegment } from "./run.js";
@@ -14,7 +14,11 @@ import { VolumeStore } from "./volumes.js";
 /** First argument of the process, as JSON. */
 export interface ChildOptions {
   readonly modelsDir: string;
+  /** Name in the manifest; default the manifest's own choice. */
+  readonly model?: string;
   readonly threads?: number;
+  readonly device?: OnnxOptions["device"];
+  readonly precision?: OnnxOptions["precision"];
   /** Bytes for cached slice features; default what memoryBytes leaves for them. */
   readonly cacheBytes?: number;
   /** Bytes of server and engine together. */
@@ -35,11 +39,11 @@ function readable(error: unknown): { code: string; message: string } {
   return { code: "engine_failed", message: "The engine failed on this job. The log of the server says more." };
 }
 
-async function main({ modelsDir, threads, cacheBytes, memoryBytes = Infinity }: ChildOptions): Promise<void> {
-  const model = await openModel(modelsDir);
+async function main({ modelsDir, model: name, threads, device, precision, cacheBytes, memoryBytes = Infinity }: ChildOptions): Promise<void> {
+  const model = await openModel(modelsDir, name);
   // They are opened when they are first needed; until then nothing of them is held.
-  await Promise.all((["key", "value", "read", "decode", "quality"] as const).map((graph) => model.check(graph)));
-  const networks = new OnnxNetworks(model, { threads });
+  await Promise.all(model.graphs.map((graph) => model.check(graph)));
+  const networks = new OnnxNetworks(model, { threads, device, precision, onNote: (text) => send({ type: "note", text }) });
   await networks.warmUp();
   // The bytes that the sessions were made of would stay until there is work, which may be never.
   await immediate();

@@ -1,12 +1,19 @@
 /** The engine as the server holds it: a child process that may die, hang or be killed at any time without harm to the server. */
 import { LimnetError } from "../errors.js";
 import { EngineChild, type EngineLog } from "./child-process.js";
+import type { OnnxOptions } from "./onnx.js";
 import type { Engine, SegmentJob, SegmentOptions, SegmentResult, Urgency } from "./protocol.js";
 
 export interface EngineOptions {
   readonly modelsDir: string;
+  /** Name in the manifest; default the manifest's own choice. */
+  readonly model?: string;
   /** Threads of a run; default: all cores. */
   readonly threads?: number;
+  /** Default "auto" (onnx.ts). */
+  readonly device?: OnnxOptions["device"];
+  /** Default "auto" (onnx.ts). */
+  readonly precision?: OnnxOptions["precision"];
   readonly logger?: EngineLog;
   /** A job that is at work for longer (waiting for more pressing ones does not count) is ended with its process; default ten minutes. */
   readonly deadlineMs?: number;
@@ -118,8 +125,8 @@ export class EngineProcess implements Engine {
     if (this.#restart !== null) clearTimeout(this.#restart);
     this.#restart = null;
     const wait = this.#deaths < 2 ? 0 : Math.min(10_000, 100 * 2 ** this.#deaths);
-    const { modelsDir, threads, cacheBytes, memoryBytes, logger } = this.#options;
-    const starting = EngineChild.start({ modelsDir, threads, cacheBytes, memoryBytes }, { logger, wait, signal: this.#closing.signal });
+    const { modelsDir, model, threads, device, precision, cacheBytes, memoryBytes, logger } = this.#options;
+    const starting = EngineChild.start({ modelsDir, model, threads, device, precision, cacheBytes, memoryBytes }, { logger, wait, signal: this.#closing.signal });
     this.#child = starting;
     starting.then(
       (child) => child.ended.then((how) => this.#lost(starting, how)),

@@ -14,9 +14,11 @@ import { fileDigest } from "../imaging/digest.js";
 const whole = z.number().int().positive();
 const positive = z.number().positive();
 
-const settings: z.ZodType<NetworkSettings> = z.object({
+export const networkSettings: z.ZodType<NetworkSettings> = z.object({
   click: z.object({
     size: whole,
+    channels: z.union([z.literal(1), z.literal(3)]).optional(),
+    previous: z.enum(["probability", "binary"]).optional(),
     diskRadius: positive,
     geodesic: z.array(z.object({ weight: z.number().nonnegative(), scale: positive })).readonly(),
     zoom: z.object({
@@ -27,6 +29,8 @@ const settings: z.ZodType<NetworkSettings> = z.object({
     }),
   }),
   propagation: z.object({
+    layout: z.enum(["lite", "xmem"]).optional(),
+    hiddenDim: z.number().int().nonnegative().optional(),
     sizes: z.array(whole.multipleOf(16)).min(1).readonly()
       .refine((sizes) => sizes.every((size, n) => n === 0 || size > sizes[n - 1]), "must be ascending"),
     stride: whole,
@@ -42,26 +46,40 @@ const settings: z.ZodType<NetworkSettings> = z.object({
   quality: z.object({ size: whole, expansion: z.number().min(1), minSide: whole, threshold: z.number().min(0.5).max(1).default(0.5) }),
 });
 
-const graph = z.object({ file: z.string().min(1).max(200), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const stored = { file: z.string().min(1).max(200), sha256: z.string().regex(/^[0-9a-f]{64}$/) };
 
-const manifest = z.object({
+/** `int8`: the same graph with 8-bit convolutions, and the points of Dice that it loses on val (limnet_training quantize). */
+const graph = z.object({ ...stored, int8: z.object({ ...stored, loss: z.number() }).optional() });
+
+/** Points of Dice (per cent) that an int8 graph may lose and still be taken. */
+export const int8Limit = 0.3;
+
+export type Precision = "fp32" | "int8";
+
+export const manifestSchema = z.looseObject({
   version: z.literal(1),
   default: z.string(),
-  models: z.record(z.string(), z.object({
-    settings,
-    graphs: z.object({ click: graph, key: graph, value: graph, read: graph, decode: graph, quality: graph }),
+  models: z.record(z.string(), z.looseObject({
+    description: z.string().optional(),
+    licence: z.string().optional(),
+    settings: networkSettings,
+    graphs: z.object({ click: graph, key: graph, value: graph, value_image: graph.optional(), read: graph, decode: graph, quality: graph }),
   })),
 });
 
 export interface Model {
   readonly name: string;
   readonly settings: NetworkSettings;
-  /** sha256 over the sorted digests of its graphs. */
+  /** sha256 over the sorted digests of its graphs, those of int8 that may be taken among them. */
   readonly digest: string;
+  /** Graphs that there are: layout "xmem" has one more. */
+  readonly graphs: readonly GraphName[];
+  /** Graphs with an int8 twin that loses little enough. */
+  readonly int8: readonly GraphName[];
   /** Names inside the folder: the manifest, then the graphs. */
   readonly files: readonly string[];
   /** Bytes of a graph, their digest checked. Throws bad_model. */
-  load(name: GraphName): Promise<Uint8Array>;
+  load(name: GraphName, precision?: Precision): Promise<Uint8Array>;
   /** The same check, without taking the graph into memory. Throws bad_model. */
   check(name: GraphName): Promise<void>;
 }
@@ -96,7 +114,7 @@ async function inside<T>(folder: string, file: string, read: (path: string) => P
   }
 }
 
-function compare({ file, sha256: expected }: z.infer<typeof graph>, digest: string): void {
+function compare({ file, sha256: expected }: { readonly file: string; readonly sha256: string }, digest: string): void {
   if (digest !== expected) throw refuse(`"${file}" has not the digest of manifest.json`);
 }
 
@@ -109,7 +127,7 @@ export async function openModel(folder = modelsFolder(), name?: string): Promise
   } catch (cause) {
     throw refuse("manifest.json is no JSON", cause);
   }
-  const parsed = manifest.safeParse(json);
+  const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw refuse(`manifest.json: ${issue.path.join(".") || "it"}: ${issue.message}`, parsed.error);
@@ -118,18 +136,26 @@ export async function openModel(folder = modelsFolder(), name?: string): Promise
   const found = Object.hasOwn(parsed.data.models, wanted) ? parsed.data.models[wanted] : undefined;
   if (found === undefined) throw refuse(`manifest.json has no model "${wanted}"`);
   const { graphs } = found;
+  if (found.settings.propagation.layout === "xmem" && graphs.value_image === undefined) throw refuse(`manifest.json: model "${wanted}" has no graph "value_image"`);
+  const entryOf = (graphName: GraphName) => graphs[graphName]!;
+  const names = (Object.keys(graphs) as GraphName[]).filter((graphName) => graphs[graphName] !== undefined);
+  const int8 = names.filter((graphName) => (entryOf(graphName).int8?.loss ?? Infinity) < int8Limit);
+  const files = [...names.map(entryOf), ...int8.map((graphName) => entryOf(graphName).int8!)];
   return {
     name: wanted,
     settings: found.settings,
-    digest: sha256(Object.values(graphs).map((entry) => entry.sha256).sort().join("\n")),
-    files: ["manifest.json", ...Object.values(graphs).map(({ file }) => file)],
-    async load(graphName) {
-      const content = await inside(folder, graphs[graphName].file, (path) => readFile(path));
-      compare(graphs[graphName], sha256(content));
+    digest: sha256(files.map((entry) => entry.sha256).sort().join("\n")),
+    graphs: names,
+    int8,
+    files: ["manifest.json", ...files.map(({ file }) => file)],
+    async load(graphName, precision = "fp32") {
+      const entry = precision === "int8" ? entryOf(graphName).int8! : entryOf(graphName);
+      const content = await inside(folder, entry.file, (path) => readFile(path));
+      compare(entry, sha256(content));
       return content;
     },
     async check(graphName) {
-      compare(graphs[graphName], await inside(folder, graphs[graphName].file, fileDigest));
+      compare(entryOf(graphName), await inside(folder, entryOf(graphName).file, fileDigest));
     },
   };
 }

@@ -1,33 +1,60 @@
 /** The networks on ONNX Runtime. Lives in the engine's child process only: a run blocks its thread. */
 import { availableParallelism } from "node:os";
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import type { GraphName, Networks, NetworkSettings, Tensor } from "../apps/limnet/networks.js";
+import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from "onnxruntime-node";
+import { type GraphName, greyImage, type Networks, type NetworkSettings, type Tensor } from "../apps/limnet/networks.js";
 import { LimnetError } from "../errors.js";
-import type { Model } from "./models.js";
+import type { Model, Precision } from "./models.js";
+import { faster, sampleFeeds } from "./precision.js";
+
+/** As MONAI Label has it. "auto": CUDA where ONNX Runtime has brought it along, else the CPU. */
+export type Device = "auto" | "cpu" | "cuda";
 
 export interface OnnxOptions {
   /** Threads inside one run; default: all cores. */
   readonly threads?: number;
+  readonly device?: Device;
+  /** "auto": int8 where the manifest allows it and it is the faster one here. */
+  readonly precision?: "auto" | Precision;
+  /** What a person should know, in a sentence: a device that is missing, what precision was taken. */
+  readonly onNote?: (sentence: string) => void;
 }
 
 export class OnnxNetworks implements Networks {
   readonly settings: NetworkSettings;
   readonly #model: Model;
   readonly #threads: number;
+  readonly #options: OnnxOptions;
+  #device: "cpu" | "cuda";
+  readonly #precision = new Map<GraphName, Precision>();
   readonly #sessions = new Map<GraphName, Promise<InferenceSession>>();
 
   constructor(model: Model, options: OnnxOptions = {}) {
     this.#model = model;
     this.settings = model.settings;
     this.#threads = options.threads ?? availableParallelism();
+    this.#options = options;
+    const { device = "auto" } = options;
+    const bundled = listSupportedBackends().some(({ name, bundled: here }) => name === "cuda" && here);
+    this.#device = device === "cuda" || (device === "auto" && bundled) ? "cuda" : "cpu";
+  }
+
+  /** Where the networks run. Known for sure after `warmUp`. */
+  get device(): "cpu" | "cuda" {
+    return this.#device;
+  }
+
+  /** Precision of a graph; "fp32" before `warmUp`. */
+  precisionOf(graph: GraphName): Precision {
+    return this.#precision.get(graph) ?? "fp32";
   }
 
   /** Opens what a click needs and runs it once, so that the first click is as quick as the others. */
   async warmUp(): Promise<void> {
-    const { size, geodesic } = this.settings.click;
+    await this.#choosePrecision();
+    const { size, geodesic, channels } = this.settings.click;
     const maps = 3 + 2 * geodesic.length;
     await this.run("click", {
-      image: { data: new Float32Array(size * size), dims: [1, 1, size, size] },
+      image: greyImage(new Float32Array(size * size), size, channels),
       maps: { data: new Float32Array(maps * size * size), dims: [1, maps, size, size] },
     });
   }
@@ -35,14 +62,27 @@ export class OnnxNetworks implements Networks {
   /** Throws bad_model (graph missing, changed, or not fitting its feeds), out_of_memory. */
   async run(graph: GraphName, feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> {
     const session = await this.#session(graph);
-    const inputs: Record<string, OrtTensor> = {};
-    for (const [name, { data, dims }] of Object.entries(feeds)) {
-      inputs[name] = data instanceof Float32Array ? new OrtTensor("float32", data, dims) : new OrtTensor("int64", data, dims);
-    }
     try {
-      return (await session.run(inputs)) as unknown as Record<string, Tensor>;
+      return (await session.run(ortFeeds(feeds))) as unknown as Record<string, Tensor>;
     } catch (cause) {
       throw failed(graph, cause);
+    }
+  }
+
+  /** int8 is for the CPU; whether it is faster depends on its instructions, so it is tried. */
+  async #choosePrecision(): Promise<void> {
+    const { precision = "auto", onNote } = this.#options;
+    if (this.#device === "cuda" || precision === "fp32") return;
+    for (const graph of this.#model.int8) {
+      if (precision === "int8") this.#precision.set(graph, "int8");
+      else {
+        const feeds = ortFeeds(sampleFeeds(graph, this.settings));
+        const [fp32, int8] = [await this.#create(graph, "fp32"), await this.#create(graph, "int8")];
+        const found = await faster(() => fp32.run(feeds), () => int8.run(feeds));
+        this.#precision.set(graph, found.secondWins ? "int8" : "fp32");
+        onNote?.(`The graph "${graph}" takes ${found.first.toFixed(1)} ms in fp32 and ${found.second.toFixed(1)} ms in int8 here: ${this.precisionOf(graph)} is taken.`);
+        await Promise.all([fp32.release(), int8.release()]);
+      }
     }
   }
 
@@ -61,21 +101,36 @@ export class OnnxNetworks implements Networks {
     return opened;
   }
 
-  async #open(graph: GraphName): Promise<InferenceSession> {
-    const bytes = await this.#model.load(graph);
+  #open(graph: GraphName): Promise<InferenceSession> {
+    return this.#create(graph, this.precisionOf(graph));
+  }
+
+  async #create(graph: GraphName, precision: Precision): Promise<InferenceSession> {
+    const bytes = await this.#model.load(graph, precision);
+    const open = (executionProviders: string[]) => InferenceSession.create(bytes, {
+      executionProviders, intraOpNumThreads: this.#threads, interOpNumThreads: 1, graphOptimizationLevel: "all", logSeverityLevel: 3,
+      // Threads that spin between operators halve the speed as soon as anything else runs on the machine, the HTTP
+      // process for one (measured: key graph at 256, two threads, loaded machine: 92 ms spinning, 35 ms not).
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
+    });
     try {
-      return await InferenceSession.create(bytes, {
-        executionProviders: ["cpu"], intraOpNumThreads: this.#threads, interOpNumThreads: 1, graphOptimizationLevel: "all",
-        logSeverityLevel: 3,
-        // Threads that spin between operators halve the speed as soon as anything else runs on the machine, the HTTP
-        // process for one (measured: key graph at 256, two threads, loaded machine: 92 ms spinning, 35 ms not).
-        extra: { session: { intra_op: { allow_spinning: "0" } } },
-      });
+      return await open(this.#device === "cuda" ? ["cuda", "cpu"] : ["cpu"]);
     } catch (cause) {
-      throw failed(graph, cause);
+      if (this.#device === "cpu") throw failed(graph, cause);
+      // Asked for, or brought along but without a driver: the CPU does it too.
+      this.#device = "cpu";
+      this.#options.onNote?.(`CUDA cannot be used (${firstLine(cause)}); the networks run on the CPU.`);
+      return this.#create(graph, precision);
     }
   }
 }
+
+function ortFeeds(feeds: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> {
+  return Object.fromEntries(Object.entries(feeds).map(([name, { data, dims }]) =>
+    [name, data instanceof Float32Array ? new OrtTensor("float32", data, dims) : new OrtTensor("int64", data, dims)]));
+}
+
+const firstLine = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).split("\n")[0].slice(0, 200);
 
 function failed(graph: GraphName, cause: unknown): LimnetError {
   const text = cause instanceof Error ? cause.message : String(cause);

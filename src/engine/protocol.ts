@@ -126,6 +126,8 @@ export type EngineCommand =
 /** Child to parent. */
 export type EngineEvent =
   | { readonly type: "ready"; readonly models: string }
+  /** For the log: what was chosen, or is missing. May come before ready. */
+  | { readonly type: "note"; readonly text: string }
   /** Instead of ready: the process ends. */
   | { readonly type: "unusable"; readonly code: string; readonly message: string }
   | { readonly type: "progress"; readonly id: number; readonly progress: Progress }

@@ -117,7 +117,7 @@ async function evaluate(flags: Flags): Promise<void> {
     const cases = firstOfEach(await findCases(flags), flags.limit);
     const report = flags.report === undefined ? undefined : await reportFolder(flags.report);
     const scratch = await mkdtemp(join(tmpdir(), "limnet-evaluate-"));
-    const engine = new EngineProcess({ modelsDir: resolve(flags.models), threads: flags.threads, logger: silentLog });
+    const engine = new EngineProcess({ modelsDir: resolve(flags.models), model: flags.model, threads: flags.threads, logger: silentLog });
     try {
       await engine.start();
       const measured = await (slices ? evaluateSlices : evaluateVolumes)({ flags, cases, engine, scratch, report });

@@ -32,6 +32,7 @@ export interface Flags {
   limit?: number;
   seed: number;
   models: string;
+  model?: string;
   threads?: number;
 }
 
@@ -83,6 +84,7 @@ export function addFlags(command: Command): Command {
     .option("--limit <number>", "only the first cases of every data set", whole(1))
     .option("--seed <number>", "seed of the intervals, of jitter and of noise", whole(0), 1)
     .option("--models <folder>", "folder of the networks", modelsFolder())
+    .option("--model <name>", "one of that folder's models (limnet models list)")
     .option("--threads <number>", "threads of the engine", whole(1))
     .addHelpText("after", `
 Examples:

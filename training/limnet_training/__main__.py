@@ -1,9 +1,9 @@
-"""python -m limnet_training {click,propagation,quality,export,convert,curves} …"""
+"""python -m limnet_training {click,propagation,quality,export,convert,quantize,curves} …"""
 
 import importlib
 import sys
 
-COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert", "curves": "curves"}
+COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert", "curves": "curves", "quantize": "quantize"}
 
 
 def main() -> None:

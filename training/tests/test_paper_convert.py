@@ -249,7 +249,7 @@ def test_click_end_to_end(tmp_path, capsys, monkeypatch):
                 "config": grammar.ritm_config("hrnet18s")}, path)
     monkeypatch.setattr(sys, "argv", ["limnet_training", "convert", "--kind", "ritm", str(path), "--out", str(out), "--name", "ritm-18s"])
     runpy.run_module("limnet_training", run_name="__main__")
-    assert "does not run this layout yet" in capsys.readouterr().out
+    assert "limnet models add" in capsys.readouterr().out
     sidecar = json.loads((out / "ritm-18s" / "model.json").read_text())
     check_folder(out / "ritm-18s", sidecar)
     assert sidecar["layout"] == "ritm" and sidecar["parameters"] == 4_220_047

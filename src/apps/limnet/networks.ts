@@ -16,13 +16,28 @@
  *                                                               -> probability [1,1,H,W], presence [1,1]
  *         maps: propagation/seeds.ts; presence: probability that the object is in this slice at all
  * quality pairs [B,3,S,S]: slice 0..1, previous mask 0/1, current mask 0/1 -> previous_better [B,1]
+ *
+ * The paper's own layout (limnet_training convert), where `settings` say so. click: image [1,3,H,W] (grey in each channel), maps [1,3,H,W].
+ * Propagation "xmem", H/16 x W/16 cells, h [1,ch,H/16,W/16] the sensory state (absent where hiddenDim is 0):
+ * key         image [1,3,H,W]                                   -> key, shrinkage, selection, skip8, skip4, cx, dx, f16
+ * value_image f16                                               -> vx, vd
+ * value       image, mask [1,1,H,W], others [1,1,H,W], vx, vd, h -> value [1,cv,h,w], h_new
+ * decode      skip8, skip4, cx, dx, readout [hw,cv], h          -> probability [1,1,H,W] (aggregated), h_new
  */
 export interface Tensor {
   readonly data: Float32Array | BigInt64Array;
   readonly dims: readonly number[];
 }
 
-export type GraphName = "click" | "key" | "value" | "read" | "decode" | "quality";
+/** A grey view, `size` x `size`, as the image of a network: once, or copied to three channels. */
+export function greyImage(data: Float32Array, size: number, channels: 1 | 3 = 1): Tensor {
+  if (channels === 1) return { data, dims: [1, 1, size, size] };
+  const copied = new Float32Array(3 * data.length);
+  for (let c = 0; c < 3; c++) copied.set(data, c * data.length);
+  return { data: copied, dims: [1, 3, size, size] };
+}
+
+export type GraphName = "click" | "key" | "value" | "value_image" | "read" | "decode" | "quality";
 
 export interface Networks {
   run(graph: GraphName, feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
@@ -45,6 +60,10 @@ export interface NetworkSettings {
     /** Side of the square view. */
     readonly size: number;
     readonly diskRadius: number;
+    /** Channels of the image, each the grey slice; default 1. */
+    readonly channels?: 1 | 3;
+    /** Previous mask as it is, or cut at 0.5; default "probability". */
+    readonly previous?: "probability" | "binary";
     /** Geodesic maps: exp(-d / scale), d with intensity weight (see click/geodesic.ts). */
     readonly geodesic: readonly { readonly weight: number; readonly scale: number }[];
     readonly zoom: {
@@ -59,6 +78,10 @@ export interface NetworkSettings {
     };
   };
   readonly propagation: {
+    /** Default "lite". */
+    readonly layout?: "lite" | "xmem";
+    /** Channels of the sensory state (layout "xmem"); 0: none. */
+    readonly hiddenDim?: number;
     /** Sides of the square region after resizing, ascending; the smallest that does not shrink the region below 2/3 is taken. */
     readonly sizes: readonly number[];
     readonly stride: number;

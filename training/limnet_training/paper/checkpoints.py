@@ -115,6 +115,23 @@ def config_values(config: object) -> dict:
     return found
 
 
+def ritm_settings(name: str, values: dict, mean=MEAN, std=STD) -> dict:
+    """`values`: as `config` has them, completed."""
+    previous = values["with_prev_mask"]
+    return {
+        "network": name,
+        "image": {"channels": 3, "range": [0, 1], "grey": "copied to three channels", "mean": mean, "std": std, "normalisedBy": "graph"},
+        "mapOrder": (["previous"] if previous else []) + ["positive", "negative"],
+        "previousMask": ("binary" if values["binary_prev_mask"] else "probability") if previous else None,
+        "clicks": {"encoding": "disk" if values["use_disks"] else "distance",
+                   ("diskRadius" if values["use_disks"] else "normRadius"): values["norm_radius"]},
+        "threshold": 0.5,
+        "benchmarkThreshold": 0.49,
+        "resize": "bilinear, corners aligned",
+        "zoom": {"skipClicks": 1, "target": 400, "targetLarge": 600, "expansion": 1.4, "minCrop": 200, "keepOverlap": 0.5, "threshold": 0.5},
+    }
+
+
 def read_ritm(content: object) -> Read:
     warnings = []
     if isinstance(content, (list, tuple)):
@@ -167,22 +184,28 @@ def read_ritm(content: object) -> Read:
     name = f"hrnet{width}{'s' if small else ''}"
     net = fill(lambda: ClickNet(width, ocr, small, previous, values["use_leaky_relu"], mean, std), state,
                f"{name} with OCR width {ocr} and {3 if previous else 2} click maps")
-    settings = {
-        "network": name,
-        "image": {"channels": 3, "range": [0, 1], "grey": "copied to three channels", "mean": mean, "std": std, "normalisedBy": "graph"},
-        "mapOrder": (["previous"] if previous else []) + ["positive", "negative"],
-        "previousMask": ("binary" if values["binary_prev_mask"] else "probability") if previous else None,
-        "clicks": {"encoding": "disk" if values["use_disks"] else "distance",
-                   ("diskRadius" if values["use_disks"] else "normRadius"): values["norm_radius"]},
-        "threshold": 0.5,
-        "benchmarkThreshold": 0.49,
-        "resize": "bilinear, corners aligned",
-        "zoom": {"skipClicks": 1, "target": 400, "targetLarge": 600, "expansion": 1.4, "minCrop": 200, "keepOverlap": 0.5, "threshold": 0.5},
-    }
-    return Read(net, settings, warnings)
+    return Read(net, ritm_settings(name, values, mean, std), warnings)
 
 
 # ---- propagation ---------------------------------------------------------------------------------------------------
+
+def xmem_settings(key: int, value: int, hidden: int) -> dict:
+    return {
+        "network": "xmem",
+        "image": {"channels": 3, "range": [0, 1], "grey": "copied to three channels", "mean": MEAN, "std": STD, "normalisedBy": "graph",
+                  "padWith": "mean"},
+        "keyDim": key,
+        "valueDim": value,
+        "hiddenDim": hidden,
+        "stride": 16,
+        "sizeMultiple": 16,
+        "shorterSide": 480,
+        "threshold": 0.5,
+        "resize": "bilinear, half-pixel",
+        "probability": "aggregated",
+        "memory": {"memoryEvery": 5, "topK": 30, "minSlices": 5, "maxSlices": 10, "prototypes": 128, "longTermMax": 10000},
+    }
+
 
 def read_xmem(content: object) -> Read:
     warnings = []
@@ -206,19 +229,4 @@ def read_xmem(content: object) -> Read:
         state[SINGLE_OBJECT] = torch.cat([first, torch.zeros_like(first[:, :1])], 1)
         warnings.append("The value encoder knows no other objects (4 input channels): a channel of zeros was added.")
     net = fill(lambda: XMem(key, value, hidden), state, f"XMem with key {key}, value {value} and sensory {hidden} channels")
-    settings = {
-        "network": "xmem",
-        "image": {"channels": 3, "range": [0, 1], "grey": "copied to three channels", "mean": MEAN, "std": STD, "normalisedBy": "graph",
-                  "padWith": "mean"},
-        "keyDim": key,
-        "valueDim": value,
-        "hiddenDim": hidden,
-        "stride": 16,
-        "sizeMultiple": 16,
-        "shorterSide": 480,
-        "threshold": 0.5,
-        "resize": "bilinear, half-pixel",
-        "probability": "aggregated",
-        "memory": {"memoryEvery": 5, "topK": 30, "minSlices": 5, "maxSlices": 10, "prototypes": 128, "longTermMax": 10000},
-    }
-    return Read(net, settings, warnings)
+    return Read(net, xmem_settings(key, value, hidden), warnings)

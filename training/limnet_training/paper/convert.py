@@ -16,11 +16,32 @@ from .checkpoints import Refused, load, read_ritm, read_xmem
 
 TOLERANCE = 1e-4
 READERS = {"ritm": read_ritm, "xmem": read_xmem}
-NOTE = "The engine of limnet does not run this layout yet: the folder is not part of manifest.json."
+NOTE = "To use it: npx limnet models add FOLDER --name NAME, then --conf model NAME."
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def describe(part: Path, kind: str, name: str, read, source: dict, size: int | None, differences: dict) -> dict:
+    """model.json of a folder of graphs, as `limnet models add` reads it."""
+    entries = {p.stem: {"file": p.name, "bytes": p.stat().st_size, "sha256": sha256(p.read_bytes())} for p in sorted(part.glob("*.onnx"))}
+    return {
+        "version": 1,
+        "name": name,
+        "layout": kind,
+        "note": NOTE,
+        "source": source,
+        "parameters": sum(p.numel() for p in read.net.parameters()),
+        "opset": graphs.OPSET,
+        "size": size,
+        "graphs": entries,
+        # as the engine names a model: sha256 over the sorted digests of its graphs
+        "digest": sha256("\n".join(sorted(e["sha256"] for e in entries.values())).encode()),
+        "settings": read.settings,
+        "warnings": read.warnings,
+        "differences": {n: float(f"{d:.2g}") for n, d in differences.items()},
+    }
 
 
 def convert(kind: str, file: Path, out: Path, name: str, size: int | None = None) -> dict:
@@ -41,23 +62,7 @@ def convert(kind: str, file: Path, out: Path, name: str, size: int | None = None
         differences = (graphs.export_click if kind == "ritm" else graphs.export_xmem)(read.net, part, size)
         if bad := {n: d for n, d in differences.items() if d > TOLERANCE}:
             raise Refused(f"ONNX and PyTorch differ by more than {TOLERANCE}: " + ", ".join(f"{n} {d:.1e}" for n, d in bad.items()))
-        entries = {p.stem: {"file": p.name, "bytes": p.stat().st_size, "sha256": sha256(p.read_bytes())} for p in sorted(part.glob("*.onnx"))}
-        sidecar = {
-            "version": 1,
-            "name": name,
-            "layout": kind,
-            "note": NOTE,
-            "source": source,
-            "parameters": sum(p.numel() for p in read.net.parameters()),
-            "opset": graphs.OPSET,
-            "size": size,
-            "graphs": entries,
-            # as the engine names a model: sha256 over the sorted digests of its graphs
-            "digest": sha256("\n".join(sorted(e["sha256"] for e in entries.values())).encode()),
-            "settings": read.settings,
-            "warnings": read.warnings,
-            "differences": {n: float(f"{d:.2g}") for n, d in differences.items()},
-        }
+        sidecar = describe(part, kind, name, read, source, size, differences)
         (part / "model.json").write_text(json.dumps(sidecar, indent=2) + "\n")
         os.rename(part, folder)
     finally:

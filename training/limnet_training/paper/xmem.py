@@ -21,14 +21,14 @@ def aggregate(logits):
 
 
 class KeyEncoder(nn.Module):
-    """ResNet-50 up to stride 16 -> f16, f8, f4."""
+    """ResNet-50 up to stride 16 -> f16, f8, f4 (16, 8 and 4 w channels)."""
 
-    def __init__(self):
+    def __init__(self, w: int = 64):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(64)
-        self.res2 = stage(Bottleneck, 64, 64, 3)
-        self.layer2 = stage(Bottleneck, 256, 128, 4, 2)
-        self.layer3 = stage(Bottleneck, 512, 256, 6, 2)
+        self.conv1, self.bn1 = nn.Conv2d(3, w, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(w)
+        self.res2 = stage(Bottleneck, w, w, 3)
+        self.layer2 = stage(Bottleneck, 4 * w, 2 * w, 4, 2)
+        self.layer3 = stage(Bottleneck, 8 * w, 4 * w, 6, 2)
 
     def forward(self, image):
         f4 = self.res2(F.max_pool2d(F.relu(self.bn1(self.conv1(image))), 3, 2, 1))
@@ -37,9 +37,9 @@ class KeyEncoder(nn.Module):
 
 
 class KeyProjection(nn.Module):
-    def __init__(self, key: int):
+    def __init__(self, key: int, w: int = 64):
         super().__init__()
-        self.key_proj, self.d_proj, self.e_proj = conv3(1024, key), conv3(1024, 1), conv3(1024, key)
+        self.key_proj, self.d_proj, self.e_proj = conv3(16 * w, key), conv3(16 * w, 1), conv3(16 * w, key)
 
     def forward(self, f16):
         return self.key_proj(f16), self.d_proj(f16) ** 2 + 1, torch.sigmoid(self.e_proj(f16))
@@ -127,13 +127,13 @@ class Update(nn.Module):
 class ValueEncoder(nn.Module):
     """ResNet-18 up to stride 16 on image, mask and the other objects' masks, then fused with f16."""
 
-    def __init__(self, value: int, hidden: int):
+    def __init__(self, value: int, hidden: int, w: int = 64):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(5, 64, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(64)
-        self.layer1 = stage(Basic, 64, 64, 2)
-        self.layer2 = stage(Basic, 64, 128, 2, 2)
-        self.layer3 = stage(Basic, 128, 256, 2, 2)
-        self.fuser = Fusion(1024, 256, value, value)
+        self.conv1, self.bn1 = nn.Conv2d(5, w, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(w)
+        self.layer1 = stage(Basic, w, w, 2)
+        self.layer2 = stage(Basic, w, 2 * w, 2, 2)
+        self.layer3 = stage(Basic, 2 * w, 4 * w, 2, 2)
+        self.fuser = Fusion(16 * w, 4 * w, value, value)
         self.hidden_reinforce = Update(value, hidden) if hidden else None
 
     def mask_part(self, image, mask, others):
@@ -142,9 +142,9 @@ class ValueEncoder(nn.Module):
 
 
 class HiddenUpdate(Update):
-    def __init__(self, hidden: int):
-        super().__init__(256, hidden)
-        self.g16_conv, self.g8_conv, self.g4_conv = nn.Conv2d(512, 256, 1), nn.Conv2d(256, 256, 1), nn.Conv2d(257, 256, 1)
+    def __init__(self, hidden: int, w: int = 64):
+        super().__init__(4 * w, hidden)
+        self.g16_conv, self.g8_conv, self.g4_conv = nn.Conv2d(8 * w, 4 * w, 1), nn.Conv2d(4 * w, 4 * w, 1), nn.Conv2d(4 * w + 1, 4 * w, 1)
 
     def forward(self, g16, g8, g4, z, h):
         q = self.g16_conv(g16) + self.g8_conv(F.avg_pool2d(g8, 2)) + self.g4_conv(F.avg_pool2d(torch.cat([g4, z], 1), 4))
@@ -162,12 +162,12 @@ class UpBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, value: int, hidden: int):
+    def __init__(self, value: int, hidden: int, w: int = 64):
         super().__init__()
-        self.fuser = Fusion(1024, value + hidden, 512, 512)
-        self.hidden_update = HiddenUpdate(hidden) if hidden else None
-        self.up_16_8, self.up_8_4 = UpBlock(512, 512, 256), UpBlock(256, 256, 256)
-        self.pred = conv3(256, 1)
+        self.fuser = Fusion(16 * w, value + hidden, 8 * w, 8 * w)
+        self.hidden_update = HiddenUpdate(hidden, w) if hidden else None
+        self.up_16_8, self.up_8_4 = UpBlock(8 * w, 8 * w, 4 * w), UpBlock(4 * w, 4 * w, 4 * w)
+        self.pred = conv3(4 * w, 1)
 
     def tail(self, g16, skip8, skip4, h):
         """-> logits at full size, h' (None without sensory memory)"""
@@ -182,14 +182,16 @@ def join(g, h):
 
 
 class XMem(nn.Module):
-    """The plain layout. hidden = 0: the variant without sensory memory, whose `h` is None throughout."""
+    """The plain layout. hidden = 0: the variant without sensory memory, whose `h` is None throughout.
 
-    def __init__(self, key: int = 64, value: int = 512, hidden: int = 64):
+    `width`: channels of the first stage, 64 in every published network; tests take less."""
+
+    def __init__(self, key: int = 64, value: int = 512, hidden: int = 64, width: int = 64):
         super().__init__()
         self.dims = {"key": key, "value": value, "hidden": hidden}
         self.normalise = Normalise()
-        self.key_encoder, self.key_proj = KeyEncoder(), KeyProjection(key)
-        self.value_encoder, self.decoder = ValueEncoder(value, hidden), Decoder(value, hidden)
+        self.key_encoder, self.key_proj = KeyEncoder(width), KeyProjection(key, width)
+        self.value_encoder, self.decoder = ValueEncoder(value, hidden, width), Decoder(value, hidden, width)
         initialise(self)
 
     def encode_key(self, image):

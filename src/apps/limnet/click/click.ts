@@ -7,7 +7,7 @@
  */
 import type { SliceClick } from "../../../engine/protocol.js";
 import type { Pixel } from "../../../imaging/geometry.js";
-import type { NetworkSettings, Networks } from "../networks.js";
+import { greyImage, type NetworkSettings, type Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
 import { geodesicMap, smooth } from "./geodesic.js";
@@ -79,12 +79,13 @@ async function predict(
   networks: Networks, slice: Plane<Uint8Array>, previous: Plane, clicks: readonly SliceClick[], view: View,
 ): Promise<Plane> {
   const { settings } = networks;
-  const { size } = settings.click;
+  const { size, channels = 1, previous: form = "probability" } = settings.click;
   const image = extract(slice, view, size);
   for (let i = 0; i < image.length; i++) image[i] /= 255;
-  const maps = clickMaps(image, extract(previous, view, size), clicks, view, settings.click);
+  const before = extract(previous, view, size);
+  const maps = clickMaps(image, form === "binary" ? before.map((p) => (p > 0.5 ? 1 : 0)) : before, clicks, view, settings.click);
   const { probability } = await networks.run("click", {
-    image: { data: image, dims: [1, 1, size, size] },
+    image: greyImage(image, size, channels),
     maps: { data: maps, dims: [1, maps.length / (size * size), size, size] },
   });
   const plane: Plane = { data: new Float32Array(slice.rows * slice.cols), rows: slice.rows, cols: slice.cols };

@@ -4,12 +4,12 @@
  */
 import { boxAbove } from "../click/zoom.js";
 import type { Networks } from "../networks.js";
+import { type Carrier, carrierOf } from "./carrier.js";
 import { encodeSlice, type PermanentBlock } from "./encode.js";
-import type { Features, SliceFeatures } from "./features.js";
+import type { Features } from "./features.js";
 import { Memory } from "./memory.js";
 import { intoRegion, maskFrom, ontoSlice, type StoredPlane } from "./plane.js";
 import { type Region, regionFollowing } from "./region.js";
-import { neighbourMaps } from "./seeds.js";
 
 /** What all directions of one propagation share. */
 export interface Field {
@@ -49,9 +49,7 @@ export class Direction {
   #region: Region;
   #moves = 0;
   #memory!: Memory;
-  /** Map of the slice before, [size, size] in the region, and that slice's features. */
-  #previous!: Float32Array;
-  #previousFeatures!: SliceFeatures;
+  readonly #carrier: Carrier;
   #at: number;
   #lastMemory: number;
   #empty = 0;
@@ -62,6 +60,7 @@ export class Direction {
   /** From the prompt on slice `from` to `until` (exclusive). Call `start` before the first `next`. */
   constructor(field: Field, from: number, step: 1 | -1, until: number) {
     this.#field = field;
+    this.#carrier = carrierOf(field.networks);
     this.#step = step;
     this.#until = until;
     this.#region = field.region;
@@ -94,41 +93,34 @@ export class Direction {
     return { index, plane, decoded };
   }
 
-  /** Sets up memory and previous map in a region, encoding again what was kept. Long-term prototypes cannot be: they are dropped. */
+  /** Sets up memory and carrier in a region, encoding again what was kept. Long-term prototypes cannot be: they are dropped. */
   async #look(region: Region): Promise<void> {
     const { networks, features, permanent } = this.#field;
-    const { keyDim, valueDim, topK, stride } = networks.settings.propagation;
+    const { keyDim, valueDim, topK, stride, layout } = networks.settings.propagation;
     const kept = this.#memory?.temporary ?? [];
     this.#region = region;
     // In the order in which this direction would meet them: a reversed volume gives the same sums to the last bit.
     const prompts = await permanent.in(region);
     const ordered = this.#step > 0 ? prompts : prompts.slice().reverse();
     const hw = (region.size / stride) ** 2;
-    const slices = hw > largeGrid.cells ? { minSlices: largeGrid.minSlices, maxSlices: largeGrid.maxSlices } : {};
+    const slices = hw > largeGrid.cells && layout !== "xmem" ? { minSlices: largeGrid.minSlices, maxSlices: largeGrid.maxSlices } : {};
     this.#memory = new Memory({ keyDim, valueDim, topK, hw, ...slices }, ordered);
     for (const { slice } of kept) {
       await this.#field.check();
       const map = intoRegion(this.#planes.get(slice) ?? null, features.source, region);
       this.#memory.append(await encodeSlice(networks, slice, await features.at(slice, region), map));
     }
-    this.#previous = intoRegion(this.#planes.get(this.#at) ?? null, features.source, region);
-    this.#previousFeatures = await features.at(this.#at, region);
+    const map = intoRegion(this.#planes.get(this.#at) ?? null, features.source, region);
+    await this.#carrier.begin(this.#at, await features.at(this.#at, region), map, this.#field.prompts.has(this.#at));
   }
 
   async #decode(index: number): Promise<StoredPlane> {
     const { networks, features, scratch } = this.#field;
     const { settings } = networks;
-    const { memoryEvery, presenceThreshold, stopAfter } = settings.propagation;
+    const { memoryEvery, stopAfter } = settings.propagation;
     const now = await features.at(index, this.#region);
-    const { image } = now;
-    const { size } = this.#region;
-    const maps = neighbourMaps(image.data as Float32Array, this.#previous, size, settings.click.geodesic);
     const readout = await this.#memory.read(networks, now.key.data as Float32Array, now.selection.data as Float32Array);
-    const { probability, presence } = await networks.run("decode", {
-      image, neighbour: this.#previousFeatures.image, maps: { data: maps, dims: [1, maps.length / size ** 2, size, size] }, readout,
-    });
-    const absent = Number(presence.data[0]) < presenceThreshold;
-    const map = absent ? new Float32Array(this.#region.size ** 2) : (probability.data as Float32Array);
+    const { map, absent } = await this.#carrier.decode(now, readout);
     const plane = absent ? null : ontoSlice(map, this.#region, scratch);
     const mask = plane === null ? null : boxAbove({ ...scratch, data: plane }, maskFrom - 1);
     if (mask !== null && this.#moves < movesAllowed) {
@@ -141,12 +133,10 @@ export class Direction {
     }
     this.#empty = mask === null ? this.#empty + 1 : 0;
     this.#ended = this.#empty >= stopAfter;
-    this.#previous = map;
-    this.#previousFeatures = now;
     if (mask !== null && Math.abs(index - this.#lastMemory) >= memoryEvery && index + this.#step !== this.#until) {
-      this.#memory.append(await encodeSlice(networks, index, now, map));
+      this.#memory.append(await this.#carrier.remember(index, now, map));
       this.#lastMemory = index;
-    }
+    } else this.#carrier.hand(now, map);
     return plane;
   }
 
@@ -165,8 +155,7 @@ export class Direction {
       await this.#look(moved);
     }
     this.#empty = 0;
-    this.#previous = intoRegion(prompt, features.source, this.#region);
-    this.#previousFeatures = await features.at(index, this.#region);
+    await this.#carrier.begin(index, await features.at(index, this.#region), intoRegion(prompt, features.source, this.#region), true);
     this.#lastMemory = index;
     return prompt;
   }

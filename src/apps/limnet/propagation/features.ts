@@ -1,16 +1,16 @@
 /** What the key graph makes of slices, kept for the other direction, for later rounds and for a moved region. */
-import type { Networks, Tensor } from "../networks.js";
+import { greyImage, type Networks, type Tensor } from "../networks.js";
 import { extract, type Plane } from "../view.js";
 import type { Region } from "./region.js";
 
-/** Outputs of the key graph for one slice in one region, and the image that it saw. Shapes: networks.ts. */
+/** Outputs of the key graph for one slice in one region, and the image that it saw. Shapes, and what else there is by layout: networks.ts. */
 export interface SliceFeatures {
-  /** [1, 1, size, size], 0..1 */
+  /** [1, 1 or 3, size, size], 0..1 */
   readonly image: Tensor;
-  readonly f8: Tensor;
   readonly key: Tensor;
   readonly shrinkage: Tensor;
   readonly selection: Tensor;
+  readonly [further: string]: Tensor;
 }
 
 /** The slices of one prepared volume along one axis. */
@@ -96,9 +96,10 @@ export class Features {
     const { size } = region;
     const data = extract(this.source.plane(index), region, size);
     for (let i = 0; i < data.length; i++) data[i] = Math.min(1, (data[i] * this.#gain) / 255);
-    const image: Tensor = { data, dims: [1, 1, size, size] };
-    const { f8, key, shrinkage, selection } = await this.#networks.run("key", { image });
-    const features = { image, f8, key, shrinkage, selection };
+    const { layout } = this.#networks.settings.propagation;
+    const image = greyImage(data, size, layout === "xmem" ? 3 : 1);
+    const { key, shrinkage, selection, ...further } = await this.#networks.run("key", { image });
+    const features = { ...further, image, key, shrinkage, selection };
     this.#cache.set(name, features);
     return features;
   }
