@@ -3,7 +3,7 @@
  * workers against one. Prints how it goes every 15 s, then the figures; asserts nothing. Needs redis-server and taskset (Linux).
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +39,8 @@ interface Shift {
 /** Runs users for a while; their clicks. */
 async function clicksOf(url: string, images: readonly string[], { name, users, think, minutes: length, note }: Shift): Promise<Click[]> {
   const stop = AbortSignal.timeout(length * 60_000);
+  // All users listen to it.
+  setMaxListeners(0, stop);
   const clicks: Click[] = [];
   const start = performance.now();
   const say = () => {

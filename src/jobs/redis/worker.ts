@@ -7,8 +7,9 @@ import { LimnetError } from "../../errors.js";
 import { urgencies, type Urgency, type Work } from "../jobs.js";
 import { type BullTimes, type JobData, type JobQueueOnRedis, openQueue } from "./bull.js";
 import { serveTurn } from "./fair.js";
+import { JobHandler, putBack } from "./handler.js";
 import type { LinkLog, RedisLink } from "./link.js";
-import { aliveMs, type Answer, channels, heartbeatMs, type JobCodec, keepMs, type Outcome, ownName, sharedName, type WorkerState } from "./messages.js";
+import { aliveMs, channels, heartbeatMs, type JobCodec, ownName, sharedName, type WorkerState } from "./messages.js";
 
 export interface WorkerOptions<Job, Result, Progress> {
   readonly link: RedisLink;
@@ -36,6 +37,7 @@ export class RedisWorker<Job_, Result, Progress = unknown> {
   readonly #options: WorkerOptions<Job_, Result, Progress>;
   readonly #link: RedisLink;
   readonly #lanes: ReadonlyMap<Urgency, Lane>;
+  readonly #handler: JobHandler<Job_, Result, Progress>;
   readonly #running = new Map<string, { readonly abort: AbortController; readonly done: Promise<unknown> }>();
   readonly #warm: string[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
@@ -45,9 +47,11 @@ export class RedisWorker<Job_, Result, Progress = unknown> {
     this.#options = options;
     const { link, times } = options;
     this.#link = link;
+    this.#handler = new JobHandler({ ...options, worker: this.id, done: (about) => this.#remember(about) });
     this.#lanes = new Map(urgencies.map((urgency) => {
       const queues = [openQueue(link, ownName(urgency, this.id), times), openQueue(link, sharedName(urgency), times)];
-      for (const queue of queues) queue.handlers.__default__ = (job) => this.#handle(job);
+      // The entry of a running job is made right after its handler has been called.
+      for (const queue of queues) queue.handlers.__default__ = (job) => Promise.resolve().then(() => this.#handler.handle(job, this.#running.get(String(job.id))?.abort.signal));
       return [urgency, { queues, busy: false, called: false }];
     }));
   }
@@ -143,64 +147,10 @@ export class RedisWorker<Job_, Result, Progress = unknown> {
     await this.#beat();
   }
 
-  /** Never rejects but to put the job back: what goes wrong is an answer. */
-  async #handle(job: Job<JobData>): Promise<void> {
-    const { codec, work, log } = this.#options;
-    const id = String(job.id);
-    const { node, urgency, about, requestId, progress: wantsProgress } = job.data;
-    // The entry is made right after this function has been called.
-    await Promise.resolve();
-    const { signal } = this.#running.get(id)?.abort ?? new AbortController();
-    if (await this.#unwanted(id, node)) return;
-    const tell = (answer: Answer) => this.#link.publish(channels.node(node), answer).catch(() => {});
-    await tell({ id, type: "began", worker: this.id });
-    const start = performance.now();
-    let outcome: Outcome;
-    try {
-      const onProgress = wantsProgress ? (progress: Progress) => void tell({ id, type: "progress", progress }) : undefined;
-      const result = await work(codec.unpack(job.data.job), { signal, urgency, requestId, onProgress });
-      outcome = { id, type: "done", result };
-      if (about !== undefined) this.#remember(about);
-    } catch (error) {
-      if (signal.reason === putBack) throw error;
-      outcome = { id, type: "failed", ...readable(error) };
-      if (!(error instanceof LimnetError)) log?.warn("a job failed", { job: id, error: String((error as Error)?.stack ?? error) });
-    }
-    log?.info("job", { job: id, requestId, urgency, outcome: outcome.type === "done" ? "done" : outcome.code, milliseconds: Math.round(performance.now() - start) });
-    await this.#report(node, outcome);
-  }
-
-  /** Cancelled while it waited, or asked for by a server that is gone. */
-  async #unwanted(id: string, node: string): Promise<boolean> {
-    const [cancelled, alive] = await this.#link.client.mget(this.#link.key("cancelled", id), this.#link.key("node", node));
-    return cancelled !== null || alive === null;
-  }
-
-  /** Redis may be away just now: the outcome is worth waiting for. */
-  async #report(node: string, outcome: Outcome): Promise<void> {
-    for (let n = 0; n < 60; n++) {
-      try {
-        await this.#link.client.set(this.#link.key("outcome", outcome.id), JSON.stringify(outcome), "PX", keepMs);
-        await this.#link.publish(channels.node(node), outcome);
-        return;
-      } catch {
-        await sleep(500);
-      }
-    }
-  }
-
   #remember(about: string): void {
     const known = this.#warm.indexOf(about);
     if (known >= 0) this.#warm.splice(known, 1);
     this.#warm.push(about);
     if (this.#warm.length > warmCount) this.#warm.shift();
   }
-}
-
-/** Reason of a signal: the worker leaves, another one is to take the job. */
-const putBack = new Error("The worker is leaving.");
-
-function readable(error: unknown): { code: string; message: string } {
-  if (error instanceof LimnetError) return { code: error.code, message: error.message };
-  return { code: "engine_failed", message: "The worker failed on this job. Its log says more." };
 }
