@@ -1,5 +1,5 @@
 /**
- * `node --import tsx bench/load.ts [--minutes 30] [--users 50] [--think 90] [--only users|workers]`: many users on one server, and two
+ * `node --import tsx bench/load.ts [--minutes 30] [--users 50] [--think 120] [--only users|workers]`: many users on one server, and two
  * workers against one. Prints how it goes every 15 s, then the figures; asserts nothing. Needs redis-server and taskset (Linux).
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -19,7 +19,7 @@ import { type Figure, median, quantile } from "./statistics.js";
 import { type Click, user, writeScans } from "./users.js";
 
 const { values } = parseArgs({ options: {
-  minutes: { type: "string", default: "30" }, users: { type: "string", default: "50" }, think: { type: "string", default: "90" }, only: { type: "string" },
+  minutes: { type: "string", default: "30" }, users: { type: "string", default: "50" }, think: { type: "string", default: "120" }, only: { type: "string" },
 } });
 const minutes = Number(values.minutes);
 const app = fileURLToPath(new URL("../sample-apps/radiology", import.meta.url));

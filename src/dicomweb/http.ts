@@ -32,6 +32,8 @@ const redirects = new Set([301, 302, 303, 307, 308]);
 
 export class ArchiveHttp {
   readonly settings: ArchiveSettings;
+  /** Told of every request: seconds until the head of the answer; status 0 where none came. */
+  onAnswer: ((method: string, status: number, seconds: number) => void) | null = null;
   readonly #credentials: Credentials;
   readonly #origin: string;
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: 16, scheduling: "lifo" });
@@ -88,6 +90,8 @@ export class ArchiveHttp {
       clearTimeout(total);
       signal?.removeEventListener("abort", onAbort);
     };
+    const start = performance.now();
+    const told = (status: number) => this.onAnswer?.(method, status, (performance.now() - start) / 1000);
     try {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const secure = url.startsWith("https:");
@@ -118,8 +122,10 @@ export class ArchiveHttp {
           body.pipe(req);
         }
       });
+      told(response.statusCode ?? 0);
       return { status: response.statusCode ?? 0, headers: response.headers, body: pieces(response, deadlines, stop.signal, settle), discard: () => { settle(); response.destroy(); } };
     } catch (error) {
+      told(0);
       settle();
       throw plain(error, signal);
     }

@@ -34,8 +34,8 @@ export function unpackJob(data: unknown, roots: Roots): SegmentJob {
 
 /** The result of a job: its files are where this machine has them. */
 export function unpackResult(data: unknown, job: SegmentJob): SegmentResult {
-  const { rounds, model } = data as SegmentResult;
-  return { model, rounds: rounds.map((round: RoundResult, n) => ({ ...round, fusedPath: job.outputs[n] })) };
+  const { rounds, ...rest } = data as SegmentResult;
+  return { ...rest, rounds: rounds.map((round: RoundResult, n) => ({ ...round, fusedPath: job.outputs[n] })) };
 }
 
 function inside(root: string, path: string): string | null {

@@ -94,6 +94,8 @@ export interface SegmentResult {
   readonly rounds: readonly RoundResult[];
   /** sha256 over the digests of the networks used. */
   readonly model: string;
+  /** Features of slices that were cached, and that were not, since the job before. */
+  readonly features?: { readonly hits: number; readonly misses: number };
 }
 
 /**

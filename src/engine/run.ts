@@ -71,7 +71,7 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
     fused = done.fused;
     past.push(request);
   }
-  return { rounds, model };
+  return { rounds, model, features: workbench.cache.count() };
 }
 
 type RoundFigures = Omit<RoundResult, "fusedPath" | "slice">;

@@ -98,8 +98,12 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   const stop = new AbortController();
   const gate = new Gate();
   metrics.watch(app);
-  if (archive) metrics.watchOutbox(() => archive.outbox.list());
+  if (archive) {
+    metrics.watchOutbox(() => archive.outbox.list());
+    metrics.watchArchive(archive.client.http);
+  }
   const sessions = new SessionStore(join(config.state, "sessions"), { longest: config.sessionExpiry, most: config.maxSessions }, logger);
+  metrics.watchSessions(() => sessions.count());
   const tasks = { train: new TaskFamily("Train"), batch: new TaskFamily("Batch_infer"), scoring: new TaskFamily("Scoring") };
   const leases = new Leases({ seconds: config.leaseSeconds });
   const auth = new Authenticator(config, logger, stop.signal);

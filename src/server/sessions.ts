@@ -122,12 +122,16 @@ export class SessionStore {
     }
   }
 
+  /** Sessions that are kept. */
+  async count(): Promise<number> {
+    return (await readdir(this.#root).catch(() => [])).filter(isSessionId).length;
+  }
+
   /** Sessions that ended make room first. */
   async #checkRoom(): Promise<void> {
-    const count = async () => (await readdir(this.#root).catch(() => [])).filter(isSessionId).length;
-    if ((await count()) < this.#most) return;
+    if ((await this.count()) < this.#most) return;
     await this.sweep();
-    if ((await count()) < this.#most) return;
+    if ((await this.count()) < this.#most) return;
     throw new LimnetError("too_many", `There are ${this.#most} sessions, as many as this server keeps (LIMNET_MAX_SESSIONS). End one with DELETE /session/ID, or wait until one ends by itself.`, { retryAfter: 60 });
   }
 

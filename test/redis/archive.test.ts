@@ -59,6 +59,10 @@ describe.skipIf(!hasOrthanc)("a server on an archive, with a worker", () => {
       expect([answer.status, told.detail]).toEqual([200, undefined]);
       expect(told.limnet.round).toBe(round + 1);
     }
+    const figures = await (await fetch(`${server.url}/metrics`)).text();
+    expect(figures).toMatch(/limnet_archive_request_duration_seconds_count\{method="GET",status="200"\} [1-9]/);
+    expect(figures).toMatch(/limnet_feature_cache_requests_total\{result="miss"\} [1-9]/);
+    expect(figures).toMatch(/limnet_feature_cache_requests_total\{result="hit"\} [1-9]/);
     const undone = await fetch(`${server.url}/limnet/v1/undo?image=${series}&label=liver&output=json`, { method: "POST" });
     expect(await undone.json()).toMatchObject({ limnet: { round: 1, redo: 1 } });
   }, 240_000);

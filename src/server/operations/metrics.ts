@@ -19,6 +19,7 @@ export class Metrics {
   readonly #slices: Histogram;
   readonly #propagated: Counter;
   readonly #decided: Counter<"winner">;
+  readonly #features: Counter<"result">;
 
   constructor() {
     const registers = [this.registry];
@@ -49,6 +50,9 @@ export class Metrics {
     this.#decided = new Counter({
       name: "limnet_fused_slices_total", help: "Slices on which fusion chose, by winner", labelNames: ["winner"], registers,
     });
+    this.#features = new Counter({
+      name: "limnet_feature_cache_requests_total", help: "Features of slices that the engine asked its cache for", labelNames: ["result"], registers,
+    });
   }
 
   /** For the queue (jobs.ts), wherever the engines are. */
@@ -56,6 +60,9 @@ export class Metrics {
     finished: ({ urgency, waited, worked, outcome, result }) => {
       this.#waited.observe({ urgency }, waited);
       this.#worked.observe({ urgency, outcome }, worked);
+      const { hits, misses } = (result as SegmentResult | undefined)?.features ?? { hits: 0, misses: 0 };
+      this.#features.inc({ result: "hit" }, hits);
+      this.#features.inc({ result: "miss" }, misses);
       for (const round of (result as SegmentResult | undefined)?.rounds ?? []) {
         this.#stages.observe({ stage: "click" }, round.clickSeconds);
         this.#stages.observe({ stage: "propagate" }, round.propagateSeconds);
@@ -79,6 +86,25 @@ export class Metrics {
     });
     gauge("limnet_jobs_waiting", "Jobs of this server that wait for their turn", (urgency) => queue.waiting(urgency));
     gauge("limnet_jobs_running", "Jobs of this server at work", (urgency) => queue.running(urgency));
+  }
+
+  /** `count`: sessions that are kept now. */
+  watchSessions(count: () => Promise<number>): void {
+    new Gauge({
+      name: "limnet_sessions", help: "Sessions that are kept: images that clients sent", registers: [this.registry],
+      async collect() {
+        this.set(await count());
+      },
+    });
+  }
+
+  /** Requests to the archive. */
+  watchArchive(archive: { onAnswer: ((method: string, status: number, seconds: number) => void) | null }): void {
+    const asked = new Histogram({
+      name: "limnet_archive_request_duration_seconds", help: "From a request to the archive to the head of its answer; status 0: none came",
+      labelNames: ["method", "status"], buckets: quick, registers: [this.registry],
+    });
+    archive.onAnswer = (method, status, seconds) => asked.observe({ method, status: String(status) }, seconds);
   }
 
   /** Labels on their way into the archive. */

@@ -50,6 +50,7 @@ describe("probes and figures", () => {
     expect(text).toMatch(/limnet_click_duration_seconds_count\{model="limnet",outcome="200"\} 1/);
     expect(text).toMatch(/limnet_http_request_duration_seconds_count\{method="GET",route="none",status="404"\} 1/);
     expect(text).toContain("nodejs_eventloop_lag_seconds");
+    expect(text).toMatch(/^limnet_sessions 0$/m);
     expect(text).not.toMatch(/mueller|jane/);
     for (const [, name] of text.matchAll(/^# TYPE (limnet_\w+) (?:histogram|counter)/gm)) expect(name).toMatch(/(_seconds|_bytes|_total)$/);
   });

@@ -32,6 +32,7 @@ export class FeatureCache {
   readonly #budget: number;
   readonly #entries = new Map<string, { features: SliceFeatures; bytes: number }>();
   #bytes = 0;
+  #asked = { hits: 0, misses: 0 };
 
   constructor(budget = 512 * 2 ** 20) {
     this.#budget = budget;
@@ -41,8 +42,16 @@ export class FeatureCache {
     return this.#bytes;
   }
 
+  /** How often something was asked for and there, or not, since the last call. */
+  count(): { readonly hits: number; readonly misses: number } {
+    const counted = this.#asked;
+    this.#asked = { hits: 0, misses: 0 };
+    return counted;
+  }
+
   get(name: string): SliceFeatures | undefined {
     const entry = this.#entries.get(name);
+    this.#asked[entry === undefined ? "misses" : "hits"]++;
     if (entry === undefined) return undefined;
     this.#entries.delete(name);
     this.#entries.set(name, entry);
