@@ -300,6 +300,17 @@ describe("notes about images", () => {
     await expect(opened.noteImageInfo("nobody", {})).rejects.toMatchObject({ code: "unknown_image" });
   });
 
+  it("outlive an index that another program writes before they are on the disk", async () => {
+    await put("a.nii");
+    const opened = await store({ noteDelay: 500 });
+    await opened.noteImageInfo("a", { mine: 1 });
+    const theirs = await index();
+    theirs.objects.a.image.info.theirs = 1;
+    await writeFile(join(folder, "datastore_v2.json"), JSON.stringify(theirs));
+    await opened.close();
+    expect((await index()).objects.a.image.info).toMatchObject({ mine: 1, theirs: 1 });
+  });
+
   it("are on the disk when the store is closed", async () => {
     await put("a.nii");
     const opened = await store({ noteDelay: 1e6 });

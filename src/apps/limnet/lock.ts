@@ -3,6 +3,7 @@
  * state folder, one of all of them at a time.
  */
 import type { SharedTurns } from "../../datastore/file-turns.js";
+import { diskFull } from "../../engine/state.js";
 import { LimnetError } from "../../errors.js";
 
 /** Of a lock that servers share. */
@@ -81,7 +82,8 @@ export class KeyedLock {
   /** Where another server has it, after that one. */
   async #among<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#shared === null) return work();
-    const end = await this.#shared.turns.take(key, signal).catch((error) => {
+    const end = await this.#shared.turns.take(key, signal).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOSPC" || error.code === "EDQUOT") throw diskFull(error);
       if (!signal.aborted || signal.reason instanceof LimnetError) throw error;
       throw cancelled();
     });

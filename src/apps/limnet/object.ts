@@ -12,7 +12,7 @@ import type { ImageSource } from "../app.js";
 import type { Journal } from "./journal.js";
 import { segmentJob, takeSlices } from "./object-work.js";
 import type { ClickLists } from "./rounds/clicks.js";
-import { type Action, type Entry, type History, type StateRecord, statesToKeep, type Step, stepInForce, toDelta } from "./rounds/history.js";
+import { type Action, BrokenHistory, type Entry, type History, type StateRecord, statesToKeep, type Step, stepInForce, toDelta } from "./rounds/history.js";
 import { type Next, nextOfClicks } from "./rounds/next.js";
 import { roundsOf, stateKeys, type Way } from "./rounds/program.js";
 
@@ -145,6 +145,8 @@ export class ObjectWork {
     const ran = this.#pending;
     this.#pending = [];
     this.#history = await this.#journal.append({ who: this.#request.user, ran, ...what }).catch((error: NodeJS.ErrnoException) => {
+      // This server stood still for so long that its turn went to another one.
+      if (error instanceof BrokenHistory) throw new LimnetError("superseded", "Another server went on with this label meanwhile. Send the clicks again.", { cause: error });
       throw error.code === "ENOSPC" || error.code === "EDQUOT" ? diskFull(error) : error;
     });
   }
