@@ -190,3 +190,20 @@ def write_manifest(out: Path) -> None:
     manifest = {"version": 1, "default": "lite", "models": {"lite": {
         "description": "LIM-Net lite: own weights, trained from scratch", "licence": "CC BY-SA 4.0", "card": "lite.md", "settings": SETTINGS, "graphs": graphs}}}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def write_card(out: Path, model: str = "lite") -> None:
+    """Brings the table of digests in the model's card up to the manifest; the rest of the card is written by hand."""
+    found = json.loads((out / "manifest.json").read_text())["models"][model]
+    card = out / found["card"]
+    if not card.exists():
+        return
+    entries = [e for g in found["graphs"].values() for e in (g, g.get("int8")) if e]
+    rows = [f"| `{e['file']}` | {(out / e['file']).stat().st_size / 1e6:.2f} | `{e['sha256']}` |" for e in entries]
+    digest = hashlib.sha256("\n".join(sorted(e["sha256"] for e in entries)).encode()).hexdigest()
+    block = "\n".join([f"Model `{digest}` (sha256 over the sorted digests of its graphs).", "", "| File | MB | sha256 |", "|---|---|---|", *rows])
+    start, end = "<!-- digests: written by limnet_training export -->", "<!-- end of digests -->"
+    text = card.read_text()
+    if start not in text or end not in text:
+        raise SystemExit(f"{card} has no place for the digests: {start} … {end}")
+    card.write_text(text[: text.index(start) + len(start)] + "\n" + block + "\n" + text[text.index(end):])

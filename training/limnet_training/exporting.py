@@ -35,6 +35,7 @@ def main(argv=None):
             raise SystemExit(f"{name}: ONNX and PyTorch differ")
     export.shrink(a.out)
     export.write_manifest(a.out)
+    export.write_card(a.out)
     for f in sorted((a.out / "lite").glob("*.onnx")):
         print(f"{f.name:14} {f.stat().st_size / 1e6:6.2f} MB")
 

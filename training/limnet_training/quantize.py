@@ -21,7 +21,7 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from . import click as clicking
-from . import data, infer, maps
+from . import data, export, infer, maps
 from . import propagation as propagating
 
 GRAPHS = ("click", "key", "value", "decode")
@@ -211,6 +211,8 @@ def install(models: Path, model: str, out: Path, rows: list[dict]) -> list[str]:
             entry["int8"] = {"file": file, "sha256": hashlib.sha256(content).hexdigest(), "loss": row["loss"]}
             taken.append(row["graph"])
     (models / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    if "card" in manifest["models"][model]:
+        export.write_card(models, model)
     return taken
 
 
