@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { silentLog } from "../datastore/log.js";
 import { EngineProcess } from "../engine/client.js";
+import { checkPython } from "./baselines/walker.js";
 import { type Case, CaseError, casesOfFolders, casesOfIndex } from "./cases.js";
 import { addFlags, type Flags, nocPlanOf, planOf } from "./flags.js";
 import { choose, draw, MaskFiles, type Picture } from "./gallery.js";
@@ -114,6 +115,7 @@ async function evaluate(flags: Flags): Promise<void> {
     const slices = flags.protocol === "E";
     // Contradictions are told before any work.
     void (slices ? nocPlanOf(flags) : planOf(flags));
+    if (flags.baselines.includes("walker")) await checkPython(flags.python);
     const cases = firstOfEach(await findCases(flags), flags.limit);
     const report = flags.report === undefined ? undefined : await reportFolder(flags.report);
     const scratch = await mkdtemp(join(tmpdir(), "limnet-evaluate-"));

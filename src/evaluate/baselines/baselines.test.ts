@@ -8,7 +8,7 @@ import { dice, overlap } from "../../imaging/scores.js";
 import { readSlice } from "../../imaging/slices.js";
 import type { Task } from "../protocol.js";
 import { copyNearest, interpolate } from "./interpolate.js";
-import { randomWalker, seedsOf } from "./walker.js";
+import { checkPython, randomWalker, seedsOf } from "./walker.js";
 
 const shape: Shape = [24, 20, 11];
 
@@ -32,7 +32,7 @@ describe("shape interpolation", () => {
 
   it("gives one outline alone back", () => {
     expect(interpolate(task, [5])).toEqual(Uint8Array.from(truth, (v, n) => (Math.floor(n / 480) === 5 ? v : 0)));
-  });
+  }, 120_000);
 });
 
 describe("copying", () => {
@@ -43,7 +43,7 @@ describe("copying", () => {
     expect(slice(mask, 6)).toEqual(slice(truth, 8));
     for (const k of [0, 10]) expect(slice(mask, k).some(Boolean)).toBe(false);
     expect(copyNearest(task, []).some(Boolean)).toBe(false);
-  });
+  }, 120_000);
 });
 
 describe("the random walker of scikit-image", () => {
@@ -74,5 +74,7 @@ describe("the random walker of scikit-image", () => {
   it("says what it needs where that is missing", async () => {
     const work = randomWalker(join(folder, "python"), truth, task, { clicks: [], drawn: [5] }, [1, 1, 1], join(folder, "work"));
     await expect(work).rejects.toThrow(/--python .* scikit-image/);
-  });
+    await expect(checkPython(join(folder, "python"))).rejects.toThrow(/--python .* scikit-image/);
+    await expect(checkPython(python)).resolves.toBeUndefined();
+  }, 120_000);
 });

@@ -47,6 +47,16 @@ export function seedsOf({ shape, axis, truth }: Task, { clicks, drawn }: Prompts
   return seeds;
 }
 
+const needs = "It needs --python with the path of a Python that has numpy and scikit-image";
+
+/** Before any work: whether that Python can do it. Throws CaseError. */
+export async function checkPython(python: string): Promise<void> {
+  await run(python, ["-c", "import numpy, skimage.segmentation"], { timeout: 120_000 }).catch((cause: unknown) => {
+    const { stderr = "", message } = cause as Error & { stderr?: string };
+    throw new CaseError(`The random walker cannot work: ${stderr.trim().split("\n").at(-1) || message.split("\n")[0]}. ${needs}.`, { cause });
+  });
+}
+
 /**
  * Runs it on the grey values that LIM-Net sees. `python` holds numpy and scikit-image; `folder` is made and removed.
  * Throws CaseError where that Python cannot do it.
@@ -65,7 +75,7 @@ export async function randomWalker(
   } catch (cause) {
     const { stderr = "" } = cause as { stderr?: string };
     const why = stderr.trim().split("\n").at(-1) || (cause as Error).message.split("\n")[0];
-    throw new CaseError(`The random walker did not work: ${why}. It needs --python with the path of a Python that has numpy and scikit-image.`, { cause });
+    throw new CaseError(`The random walker did not work: ${why}. ${needs}.`, { cause });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
