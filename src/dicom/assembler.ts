@@ -2,9 +2,10 @@
 import { LocalDecoder } from "./codecs/decode.js";
 import { unfit } from "./group.js";
 import { type Instance, parseInstance } from "./instance.js";
-import { planSlice, sourceOf } from "./plan.js";
+import { planSeries, planSlice, sourceOf } from "./plan.js";
 import { buildSeries, buildVolume, decodeSlice } from "./series.js";
-import type { ArrivedSlice, DecodedFrame, DicomOptions, FrameDecoder, Series } from "./types.js";
+import type { ArrivedSlice, DecodedFrame, DicomOptions, FrameDecoder, PlannedVolume, Series } from "./types.js";
+import { writeVolume } from "./write-volume.js";
 
 export class SeriesAssembler {
   readonly #options: DicomOptions;
@@ -40,6 +41,17 @@ export class SeriesAssembler {
       source: sourceOf(slice),
       volume: async () => (await buildVolume(planSlice(slice, this.#options), this.#options, () => decoded[at])).volume,
     }));
+  }
+
+  /**
+   * Writes the volume that stands for the series as NIfTI to `path`, and tells what it is, with the sha256 of the file in hexadecimal.
+   * @throws LimnetError bad_volume where there is none; what the file system throws
+   */
+  async write(path: string): Promise<{ readonly source: PlannedVolume; readonly digest: string }> {
+    const { volumes: [plan] } = planSeries(this.#instances, this.#options);
+    const digest = await writeVolume(plan, { decoder: this.#decoder, signal: this.#options.signal }, ({ instance, frame }) => this.#decoded.get(instance)?.[frame.number - 1], path);
+    const { shape, geometry, info, slices, attributes } = plan;
+    return { source: { shape, geometry, info, slices, attributes }, digest };
   }
 
   /** The volumes of all that was added. @throws LimnetError bad_volume where there is none */

@@ -62,16 +62,31 @@ export function makeArray({ dtype }: Storage, voxels: number): Samples {
  */
 export function settle(kept: Samples, { slope, intercept }: Storage): { voxels: Voxels; slope: number; intercept: number } {
   const asItIs = { voxels: kept, slope, intercept };
-  if ((slope === 1 && intercept === 0) || !Number.isInteger(slope) || !Number.isInteger(intercept) || kept.BYTES_PER_ELEMENT !== 2) return asItIs;
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of kept) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  const ends = [slope * low + intercept, slope * high + intercept];
-  const dtype = smallest(Math.min(...ends, -1), Math.max(...ends));
-  if (dtype !== "int8" && dtype !== "int16") return asItIs;
+  if (!mayFold({ slope, intercept }, kept) || !fitsWords({ slope, intercept }, rangeOf(kept))) return asItIs;
   const voxels = new Int16Array(kept.buffer, kept.byteOffset, kept.length);
   for (let at = 0; at < voxels.length; at++) voxels[at] = slope * kept[at] + intercept;
   return { voxels, slope: 1, intercept: 0 };
+}
+
+/** True where a rescale may be worked into the values, if they fit. */
+export function mayFold({ slope, intercept }: Rescale, { BYTES_PER_ELEMENT }: { readonly BYTES_PER_ELEMENT: number }): boolean {
+  return !(slope === 1 && intercept === 0) && Number.isInteger(slope) && Number.isInteger(intercept) && BYTES_PER_ELEMENT === 2;
+}
+
+/** True where rescaled values of this range fit signed words of 16 bits. */
+export function fitsWords({ slope, intercept }: Rescale, [low, high]: readonly [number, number]): boolean {
+  const ends = [slope * low + intercept, slope * high + intercept];
+  const dtype = smallest(Math.min(...ends, -1), Math.max(...ends));
+  return dtype === "int8" || dtype === "int16";
+}
+
+/** Smallest and largest value. */
+export function rangeOf(values: Samples): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at];
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
 }

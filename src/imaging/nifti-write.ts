@@ -4,7 +4,7 @@ import { dtypeOf, sampleBytes } from "./dtype.js";
 import { checkGeometry, type Geometry, spacing, stepMatrix } from "./geometry.js";
 import { niftiDataOffset, niftiHeaderBytes, niftiTypes } from "./nifti.js";
 import type { Volume } from "./volume.js";
-import { type Laid, writeParts, writePartsHashed } from "./write.js";
+import { type Laid, writeParts } from "./write.js";
 
 /** NIFTI_XFORM_SCANNER_ANAT: patient coordinates of the scanner. */
 const scanner = 1;
@@ -22,11 +22,6 @@ export async function writeNifti(volume: Volume, path: string, { gzip }: { gzip:
 /** What writeNifti writes. Throws as it does. */
 export function layNifti(volume: Volume, { gzip }: { gzip: boolean }): Laid {
   return { header: niftiHeader(volume), voxels: volume.voxels, gzip: gzip ? "all" : "none" };
-}
-
-/** The same, uncompressed; gives the sha256 of the file in hexadecimal, which costs no second reading. */
-export async function writeNiftiHashed(volume: Volume, path: string): Promise<string> {
-  return writePartsHashed(path, niftiHeader(volume), volume.voxels);
 }
 
 function niftiHeader({ voxels, shape, geometry, slope, intercept }: Volume): Buffer {

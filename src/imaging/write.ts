@@ -1,10 +1,8 @@
 /** Puts a header and voxels into a file, or into memory, compressed on the thread pool. */
-import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { constants, createGzip, gzip as deflate } from "node:zlib";
 import type { Voxels } from "./volume.js";
@@ -48,25 +46,6 @@ export async function partsOf({ header, voxels, gzip }: Laid): Promise<Uint8Arra
   const options = { ...packing, ...(voxels.BYTES_PER_ELEMENT === 1 && { strategy: constants.Z_RLE }) };
   if (gzip === "all") return [await promisify(deflate)(Buffer.concat([header, body]), options)];
   return [header, await promisify(deflate)(body, options)];
-}
-
-/** As writeParts without compression; gives the sha256 of the file in hexadecimal, made while the file is being written. */
-export async function writePartsHashed(path: string, header: Buffer, voxels: Voxels): Promise<string> {
-  const body = Buffer.from(voxels.buffer, voxels.byteOffset, voxels.byteLength);
-  const [digest] = await Promise.all([hash(header, body), writePlain(path, header, body)]);
-  return digest;
-}
-
-/** Other work gets its turn between two chunks. */
-async function hash(...parts: readonly Buffer[]): Promise<string> {
-  const sum = createHash("sha256");
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += 8 * chunkBytes) {
-      sum.update(part.subarray(at, at + 8 * chunkBytes));
-      await nextTurn();
-    }
-  }
-  return sum.digest("hex");
 }
 
 async function writePlain(path: string, ...parts: readonly Buffer[]): Promise<void> {

@@ -14,7 +14,6 @@ import type { ArchiveClient, SeriesPlace } from "../../dicomweb/client.js";
 import { badAnswer, isPassing } from "../../dicomweb/errors.js";
 import { type Attributes, tags, textOf } from "../../dicomweb/json.js";
 import { LimnetError } from "../../errors.js";
-import { writeNiftiHashed } from "../../imaging/nifti-write.js";
 import type { Volume } from "../../imaging/volume.js";
 import type { Log } from "../log.js";
 import { type CachedSeries, SeriesCache } from "./series-cache.js";
@@ -131,11 +130,7 @@ export class SeriesLoad {
       if (missing.length > 0) log.info("instances are asked for one by one", { missing: missing.length, of: wanted.size });
       const asked = await Promise.allSettled(new Set([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]));
       this.#complain(asked, wanted.size);
-      const { volumes: [first] } = await this.#assembler.finish();
-      const { volume, ...rest } = first;
-      const digest = await writeNiftiHashed(volume, SeriesCache.volumeIn(loading));
-      const source: PlannedVolume = { ...rest, shape: volume.shape, geometry: volume.geometry };
-      return await cache.commit(loading, this.#place.series, content, { digest, source });
+      return await cache.commit(loading, this.#place.series, content, await this.#assembler.write(SeriesCache.volumeIn(loading)));
     } catch (error) {
       await cache.abandon(loading);
       throw error;

@@ -1,0 +1,45 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ctSeries } from "../../test/archive/series.js";
+import { fileDigest } from "../imaging/digest.js";
+import { writeNifti } from "../imaging/nifti-write.js";
+import { SeriesAssembler } from "./assembler.js";
+import { readSeries } from "./series.js";
+
+const fixtures = join(import.meta.dirname, "..", "..", "test", "fixtures", "dicom");
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "limnet-write-volume-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function filesOf(name: string): Promise<Buffer[]> {
+  const at = join(fixtures, name);
+  return Promise.all((await readdir(at)).filter((file) => file.endsWith(".dcm")).map((file) => readFile(join(at, file))));
+}
+
+describe("a volume that is written piece by piece", () => {
+  // CT with an offset, PET rescaled slice by slice, compressed, tilted, and one that is larger than a piece.
+  it.each(["ct_3slice_seg", "ct_j2k_series", "ct_gantry_tilt", "pet_seg", "mr_oblique_t2", "mr_series_rle", "large"])("is the same file, byte for byte, as the volume in memory: %s", async (name) => {
+    const files = name === "large" ? ctSeries(13, 512).map(({ file }) => file) : await filesOf(name);
+    const { volumes: [{ volume, ...rest }] } = await readSeries(files);
+    const [whole, pieces] = [join(folder, `${name}-whole.nii`), join(folder, `${name}-pieces.nii`)];
+    await writeNifti(volume, whole, { gzip: false });
+    const assembler = new SeriesAssembler({ onlyFirst: true });
+    for (const file of files) await assembler.add(file);
+    const { source, digest } = await assembler.write(pieces);
+    expect((await readFile(pieces)).equals(await readFile(whole))).toBe(true);
+    expect(digest).toBe(await fileDigest(whole));
+    expect(source).toEqual({ ...rest, shape: volume.shape, geometry: volume.geometry });
+  });
+
+  it("ends when it is told to", async () => {
+    const stop = new AbortController();
+    const assembler = new SeriesAssembler({ signal: stop.signal });
+    for (const { file } of ctSeries(3)) await assembler.add(file);
+    stop.abort(new Error("enough"));
+    await expect(assembler.write(join(folder, "none.nii"))).rejects.toThrow("enough");
+  });
+});

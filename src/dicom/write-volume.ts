@@ -1,0 +1,95 @@
+/** A planned volume straight into a NIfTI file, piece by piece: it is never in memory as a whole, beside the files that it is made of. */
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { arrayOf } from "../imaging/dtype.js";
+import { layNifti } from "../imaging/nifti-write.js";
+import type { VolumePlan } from "./plan.js";
+import { fill, type Filling, type Samples } from "./samples.js";
+import { decodeSlice, type Ready } from "./series.js";
+import type { Slice } from "./stack.js";
+import { fitsWords, mayFold, rangeOf } from "./storage.js";
+import type { DecodedFrame, FrameDecoder } from "./types.js";
+
+/** Bytes that are filled before they are hashed and written: they stay in the cache of the processor meanwhile. */
+const pieceBytes = 1 << 21;
+
+export interface WriteVolumeOptions {
+  readonly decoder: FrameDecoder;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Writes the file that writeNifti would write of the filled volume; gives its sha256 in hexadecimal.
+ * @throws LimnetError bad_volume, unsupported_transfer_syntax, unsupported_output; what the file system throws
+ */
+export async function writeVolume(plan: VolumePlan, options: WriteVolumeOptions, ready: Ready, path: string): Promise<string> {
+  const { parts, shape, geometry } = plan;
+  const frames: DecodedFrame[] = [];
+  for (const slice of parts) frames.push(ready(slice) ?? (await decodeSlice(slice, options.decoder, options.signal)));
+  const { type, slope, intercept, filling } = await laidOut(plan, frames, options.signal);
+  const { header } = layNifti({ voxels: new type(0), shape, geometry, slope, intercept }, { gzip: false });
+  const area = shape[0] * shape[1];
+  const perPiece = Math.max(1, Math.floor(pieceBytes / (area * type.BYTES_PER_ELEMENT)));
+  const sum = createHash("sha256").update(header);
+  const handle = await open(path, "w");
+  try {
+    await handle.write(header, 0, header.length);
+    // Two pieces in turn: one is filled while the other is on its way to the disk.
+    const pieces = [0, 1].map(() => ({ voxels: new type(area * perPiece), written: Promise.resolve() }));
+    try {
+      for (let k = 0, n = 0; k < parts.length; k += perPiece, n++) {
+        const piece = pieces[n % 2];
+        await piece.written;
+        options.signal?.throwIfAborted();
+        const count = Math.min(perPiece, parts.length - k);
+        for (let at = 0; at < count; at++) place(piece.voxels, at * area, parts[k + at], frames[k + at], filling(parts[k + at]));
+        const bytes = Buffer.from(piece.voxels.buffer, 0, count * area * type.BYTES_PER_ELEMENT);
+        sum.update(bytes);
+        piece.written = writeAll(handle, bytes, header.length + k * area * type.BYTES_PER_ELEMENT);
+        piece.written.catch(() => {});
+      }
+    } finally {
+      await Promise.allSettled(pieces.map(({ written }) => written));
+    }
+    for (const { written } of pieces) await written;
+  } finally {
+    await handle.close();
+  }
+  return sum.digest("hex");
+}
+
+interface Layout {
+  readonly type: (new (size: number) => Samples) & { readonly BYTES_PER_ELEMENT: number };
+  readonly slope: number;
+  readonly intercept: number;
+  filling(slice: Slice): Filling;
+}
+
+/** As `settle` decides it for a volume in memory. */
+async function laidOut({ parts, storage, shape }: VolumePlan, frames: readonly DecodedFrame[], signal?: AbortSignal): Promise<Layout> {
+  const { dtype, slope, intercept, inverted } = storage;
+  const type = arrayOf[dtype];
+  const asItIs: Layout = { type, slope, intercept, filling: (slice) => storage.filling(slice) };
+  if (!mayFold(storage, type)) return asItIs;
+  const scratch = new type(shape[0] * shape[1]);
+  const range: [number, number] = [Infinity, -Infinity];
+  for (const [k, slice] of parts.entries()) {
+    place(scratch, 0, slice, frames[k], storage.filling(slice));
+    const [low, high] = rangeOf(scratch);
+    range[0] = Math.min(range[0], low);
+    range[1] = Math.max(range[1], high);
+    if (k % 16 === 15) await nextTurn();
+    signal?.throwIfAborted();
+  }
+  if (!fitsWords(storage, range)) return asItIs;
+  return { type: Int16Array, slope: 1, intercept: 0, filling: () => ({ slope, intercept, inverted }) };
+}
+
+function place(out: Samples, at: number, { instance }: Slice, frame: DecodedFrame, filling: Filling): void {
+  fill(out, at, frame, instance.format!, instance.dataset, filling);
+}
+
+async function writeAll(handle: Awaited<ReturnType<typeof open>>, bytes: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
+}
