@@ -12,6 +12,9 @@ const switched: Record<string, string> = {
   "ISO 2022 IR 87": "iso-2022-jp", "ISO 2022 IR 159": "iso-2022-jp", "ISO 2022 IR 149": "euc-kr", "ISO 2022 IR 58": "gb18030",
 };
 
+/** Defined terms of Specific Character Set that are read. */
+export const characterSets: readonly string[] = [...Object.keys(single), ...Object.keys(switched)];
+
 /**
  * The bytes of a value as text. Escape sequences of ISO 2022 are left to the decoder for Japanese and dropped for the
  * others, whose bytes cannot be taken for ASCII. What is not known is read as Latin-1, so that nothing is lost.

@@ -43,3 +43,6 @@ const known: Readonly<Record<string, TransferSyntax>> = {
 export function transferSyntax(uid: string): TransferSyntax | undefined {
   return Object.hasOwn(known, uid) ? known[uid] : undefined;
 }
+
+/** All that are read here, by UID. */
+export const transferSyntaxes: Readonly<Record<string, TransferSyntax>> = known;

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { arrayOf } from "../imaging/dtype.js";
 import { layNifti } from "../imaging/nifti-write.js";
 import type { VolumePlan } from "./plan.js";
-import { fill, type Filling, type Samples } from "./samples.js";
+import { fill, type Filling, type Samples, storedRange } from "./samples.js";
 import { decodeSlice, type Ready } from "./series.js";
 import type { Slice } from "./stack.js";
 import { fitsWords, mayFold, rangeOf } from "./storage.js";
@@ -72,6 +72,9 @@ async function laidOut({ parts, storage, shape }: VolumePlan, frames: readonly D
   const type = arrayOf[dtype];
   const asItIs: Layout = { type, slope, intercept, filling: (slice) => storage.filling(slice) };
   if (!mayFold(storage, type)) return asItIs;
+  const folded: Layout = { type: Int16Array, slope: 1, intercept: 0, filling: () => ({ slope, intercept, inverted }) };
+  // The bits of a pixel alone may say that everything fits: the 12 of most CT do.
+  if (parts.every(({ instance }) => fitsWords(storage, storedRange(instance.format!)))) return folded;
   const scratch = new type(shape[0] * shape[1]);
   const range: [number, number] = [Infinity, -Infinity];
   for (const [k, slice] of parts.entries()) {
@@ -82,8 +85,7 @@ async function laidOut({ parts, storage, shape }: VolumePlan, frames: readonly D
     if (k % 16 === 15) await nextTurn();
     signal?.throwIfAborted();
   }
-  if (!fitsWords(storage, range)) return asItIs;
-  return { type: Int16Array, slope: 1, intercept: 0, filling: () => ({ slope, intercept, inverted }) };
+  return fitsWords(storage, range) ? folded : asItIs;
 }
 
 function place(out: Samples, at: number, { instance }: Slice, frame: DecodedFrame, filling: Filling): void {

@@ -1,5 +1,5 @@
 /** The datastore against an archive that misbehaves: a clear error or a correct result, in time, and nothing lost. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,7 +13,7 @@ import { Credentials } from "../../src/dicomweb/credentials.js";
 import { ArchiveHttp } from "../../src/dicomweb/http.js";
 import { archiveSettings } from "../../src/dicomweb/settings.js";
 import { encodeMask } from "../../src/imaging/mask.js";
-import { readVolume } from "../../src/imaging/read.js";
+import { readLabelLayers, readVolume } from "../../src/imaging/read.js";
 import { type FakeArchive, type Mischief, openFake } from "./fake.js";
 import { ctSeries, series } from "./series.js";
 
@@ -62,7 +62,7 @@ async function expectWhole(store: DicomWebDatastore) {
 }
 
 describe("a series of an archive", () => {
-  it.each<Mischief>(["none", "slow", "cut", "reset", "wrong type", "twice", "one missing", "other order", "silent"])("is whole where the archive is: %s", async (mischief) => {
+  it.each<Mischief>(["none", "slow", "cut", "reset", "wrong type", "twice", "one missing", "other order", "silent", "html in the middle"])("is whole where the archive is: %s", async (mischief) => {
     fake.mischief = mischief;
     await expectWhole(await open());
   });
@@ -76,7 +76,21 @@ describe("a series of an archive", () => {
     await expect(store.image(series)).rejects.toThrow(sentence);
     fake.mischief = "none";
     await expectWhole(store);
-    expect(fake.requests.every(({ line }) => !line.includes("elsewhere"))).toBe(true);
+    // Neither a redirect nor an address in the metadata is followed to another host.
+    expect(fake.elsewhere).toEqual([]);
+  });
+
+  it("is whole where the archive renews its tokens in the middle, and the new one is in the file", async () => {
+    const tokenFile = join(folder, "token");
+    await writeFile(tokenFile, "old");
+    fake.authorization = "Bearer old";
+    const { settings } = archiveSettings(fake.url, { deadlines: { answer: 1000, idle: 1000, total: 20_000 } });
+    const store = await open({ client: new ArchiveClient(new ArchiveHttp(settings, new Credentials({ tokenFile }))) });
+    expect(await store.listImages()).toEqual([series]);
+    fake.authorization = "Bearer new";
+    await expect(store.image(series)).rejects.toThrow(/refuses the user or token/);
+    await writeFile(tokenFile, "new\n");
+    await expectWhole(store);
   });
 
   it("gives a slice before the others have come", async () => {
@@ -128,7 +142,22 @@ describe("a finished label", () => {
     expect((await readFile(label!.path)).length).toBeGreaterThan(100);
   });
 
-  it.each<[Mischief, string, RegExp]>([["stores nothing", "waiting", /does not have it/], ["refuses", "refused", /does not take this kind/], ["down", "waiting", /broke|reached/]])(
+  it("of another program, which names images but no series, is a label of their series", async () => {
+    const store = await open();
+    const path = join(folder, "other.nrrd");
+    const { shape, geometry } = await store.imageHeader(series);
+    const mask = Uint8Array.from({ length: shape[0] * shape[1] * shape[2] }, (_, at) => (at % 7 === 0 ? 1 : 0));
+    await encodeMask(mask, shape, geometry, ".nrrd", path);
+    const object = await new DicomLabels({ codes: {}, version: "test", clicked: [] }).write({ path, info: {} }, (await store.source(series))!);
+    fake.segmentation = { series: object!.series, file: Buffer.from(object!.bytes) };
+    // Found by its UID at once, and under "final" by a server that has its list anew.
+    for (const [one, tag] of [[store, object!.series], [await open({}, "cache", "other"), "final"]] as const) {
+      const label = await one.label(series, tag);
+      expect((await readLabelLayers(label!.path)).layers[0]).toEqual(mask);
+    }
+  });
+
+  it.each<[Mischief, string, RegExp]>([["stores nothing", "waiting", /does not have it/], ["html", "waiting", /web page/], ["redirects away", "waiting", /redirects/], ["refuses", "refused", /does not take this kind/], ["down", "waiting", /broke|reached/]])(
     "waits in the outbox over a restart where the archive is: %s", async (mischief, state, reason) => {
       const store = await open();
       await store.image(series);

@@ -1,5 +1,5 @@
 /** A DICOMweb archive that behaves as badly as it is told to. Holds one series, and what is stored. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileMeta } from "../../src/dicomweb/part10.js";
@@ -7,7 +7,7 @@ import { splitRelated } from "../../src/dicomweb/multipart.js";
 import { ctSeries, series, study, type TestInstance } from "./series.js";
 
 export type Mischief =
-  | "none" | "slow" | "silent" | "cut" | "reset" | "html" | "wrong type" | "twice" | "one missing" | "one gone" | "other order"
+  | "none" | "slow" | "very slow" | "silent" | "cut" | "reset" | "html" | "html in the middle" | "wrong type" | "twice" | "one missing" | "one gone" | "other order"
   | "stores nothing" | "refuses" | "401 in the middle" | "redirects away" | "down";
 
 export interface FakeArchive {
@@ -20,31 +20,55 @@ export interface FakeArchive {
   mischief: Mischief;
   /** Answers with this many synthetic series instead of its own. */
   many: number;
+  /** Refuses every other token or password, where one is set. */
+  authorization: string | null;
+  /** A segmentation of another program, which names images but not their series. */
+  segmentation: { readonly series: string; readonly file: Buffer } | null;
+  /** Answers with all instances of the series that were sent to their end. */
+  wholes: number;
+  /** Requests that came to another host: where it redirects to, and where its BulkDataURIs point. */
+  readonly elsewhere: string[];
   close(): Promise<void>;
 }
 
 export async function openFake(instances = ctSeries()): Promise<FakeArchive> {
-  const fake = { instances, stored: new Map<string, Buffer>(), requests: [] as FakeArchive["requests"], mischief: "none" as Mischief, many: 0 };
+  const fake = { instances, stored: new Map<string, Buffer>(), requests: [] as FakeArchive["requests"], mischief: "none" as Mischief, many: 0, authorization: null as string | null, segmentation: null as FakeArchive["segmentation"], wholes: 0, elsewhere: [] as string[], trap: "" };
+  const trap = createServer((req, res) => {
+    fake.elsewhere.push(`${req.url} ${req.headers.authorization ?? ""}`);
+    res.end("[]");
+  });
+  fake.trap = await listen(trap);
   const server = createServer((req, res) => {
     fake.requests.push({ line: `${req.method} ${req.url}`, authorization: req.headers.authorization });
     answer(fake, req, res).catch(() => res.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/dicom-web`;
-  return Object.assign(fake, { url, close: () => new Promise<void>((resolve) => { server.close(() => resolve()); server.closeAllConnections(); }) });
+  const url = `${await listen(server)}/dicom-web`;
+  const close = (one: Server) => new Promise<void>((resolve) => { one.close(() => resolve()); one.closeAllConnections(); });
+  return Object.assign(fake, { url, close: async () => { await close(server); await close(trap); } });
 }
 
-type State = Pick<FakeArchive, "instances" | "stored" | "mischief" | "many">;
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+type State = Pick<FakeArchive, "instances" | "stored" | "mischief" | "many" | "authorization" | "segmentation" | "wholes"> & { readonly trap: string };
 
 async function answer(fake: State, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(req.url!, "http://here");
   const path = pathname.replace("/dicom-web/", "");
   if (fake.mischief === "down") return void req.socket.destroy();
   if (fake.mischief === "html") return void res.setHeader("Content-Type", "text/html").end("<html>please log in</html>");
-  if (fake.mischief === "redirects away") return void res.writeHead(302, { Location: "http://elsewhere.invalid/dicom-web/" }).end();
+  if (fake.mischief === "redirects away") return void res.writeHead(302, { Location: `${fake.trap}/dicom-web/` }).end();
+  if (fake.authorization !== null && req.headers.authorization !== fake.authorization) return void res.writeHead(401).end();
   if (req.method === "POST") return store(fake, req, res);
   if (path === "series") return json(res, list(fake, searchParams));
-  if (path.endsWith("/metadata")) return json(res, fake.instances.map((one) => one.json));
+  if (fake.segmentation && path.includes(`/series/${fake.segmentation.series}`)) return segmentation(fake.segmentation, path, fake.instances[0].uid, res);
+  if (/^studies\/[0-9.]+\/instances$/.test(path)) {
+    const found = fake.instances.filter(({ uid }) => uid === searchParams.get("SOPInstanceUID"));
+    return json(res, found.map(({ uid }) => ({ "00080018": { vr: "UI", Value: [uid] }, "0020000E": { vr: "UI", Value: [series] } })));
+  }
+  if (path.endsWith("/metadata")) return json(res, fake.instances.map((one) => ({ ...one.json, "7FE00010": { vr: "OW", BulkDataURI: `${fake.trap}/bulk/${one.uid}` } })));
   const [, , , ofSeries, last, instance] = path.split("/");
   if (last === "instances" && instance === undefined) {
     const wanted = searchParams.get("SOPInstanceUID") ?? "";
@@ -59,21 +83,31 @@ async function answer(fake: State, req: IncomingMessage, res: ServerResponse): P
   res.writeHead(404).end();
 }
 
-async function whole({ instances, mischief }: State, res: ServerResponse): Promise<void> {
+function segmentation({ file }: { readonly file: Buffer }, path: string, image: string, res: ServerResponse): Promise<void> | void {
+  if (!path.endsWith("/metadata")) return multipart(res, [file], "none");
+  const sequence = (...Value: unknown[]) => ({ vr: "SQ", Value });
+  const source = { "00081155": { vr: "UI", Value: [image] } };
+  json(res, [{ "00080018": { vr: "UI", Value: [fileMeta(file)!.sopInstance] }, "52009230": sequence({ "00089124": sequence({ "00082112": sequence(source) }) }) }]);
+}
+
+async function whole(fake: State, res: ServerResponse): Promise<void> {
+  const { instances, mischief } = fake;
   const files = instances.map(({ file }) => file);
   if (mischief === "401 in the middle") return void res.writeHead(401).end();
   if (mischief === "wrong type") return void res.setHeader("Content-Type", "application/octet-stream").end("nothing of use");
+  if (mischief === "html in the middle") return void res.setHeader("Content-Type", "text/html").end("<html>please log in</html>");
   if (mischief === "silent") return;
   if (mischief === "twice") files.splice(2, 0, files[1], files[0]);
   if (mischief === "one missing" || mischief === "one gone") files.splice(2, 1);
   if (mischief === "other order") files.reverse();
-  return multipart(res, files, mischief);
+  await multipart(res, files, mischief);
+  fake.wholes++;
 }
 
 async function multipart(res: ServerResponse, files: readonly Buffer[], mischief: Mischief): Promise<void> {
   res.setHeader("Content-Type", 'multipart/related; type="application/dicom"; boundary=b-1');
   for (const [n, file] of files.entries()) {
-    if (mischief === "slow") await delay(120);
+    if (mischief === "slow" || mischief === "very slow") await delay(mischief === "slow" ? 120 : 2000);
     if (n === 3 && mischief === "cut") return void res.end(file.subarray(0, 100));
     if (n === 3 && mischief === "reset") return void res.socket?.resetAndDestroy();
     res.write(`\r\n--b-1\r\nContent-Type: application/dicom\r\nContent-Length: ${file.length}\r\n\r\n`);
@@ -102,6 +136,7 @@ function list(fake: State, query: URLSearchParams): unknown[] {
     "00080060": { vr: "CS", Value: [kind] }, "0020000D": { vr: "UI", Value: [ofStudy] }, "0020000E": { vr: "UI", Value: [uid] },
     "00100020": { vr: "LO", Value: ["T1"] }, "00080020": { vr: "DA", Value: ["20260102"] }, "00201209": { vr: "IS", Value: [instances] },
   });
+  if (fake.segmentation && (modality === "SEG" || wanted === fake.segmentation.series)) return [row(fake.segmentation.series, study, "SEG", 1)];
   const offset = Number(query.get("offset") ?? 0);
   const limit = Number(query.get("limit") ?? 1e9);
   // Filtered before anything is made, so that a large list costs the test's own thread little.

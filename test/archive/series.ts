@@ -12,8 +12,8 @@ export interface TestInstance {
 
 const value = (vr: string, ...Value: unknown[]) => ({ vr, Value });
 
-/** `slices` axial slices of `size` x `size` pixels, 2 mm apart; pixel (row, col) of slice k is 100 k + row, stored. */
-export function ctSeries(slices = 6, size = 16): TestInstance[] {
+/** `slices` axial slices of `size` x `size` pixels, 2 mm apart; pixel (row, col) of slice k is 100 k + row, stored; `intercept` is added to it. */
+export function ctSeries(slices = 6, size = 16, intercept = 0): TestInstance[] {
   return Array.from({ length: slices }, (_, k) => {
     const uid = `${series}.${k + 1}`;
     const pixels = Buffer.alloc(2 * size * size);
@@ -24,7 +24,7 @@ export function ctSeries(slices = 6, size = 16): TestInstance[] {
       SOPClassUID: "1.2.840.10008.5.1.4.1.1.2", SOPInstanceUID: uid, StudyInstanceUID: study, SeriesInstanceUID: series,
       FrameOfReferenceUID: `${study}.9`, Modality: "CT", PatientName: "Test^Case", PatientID: "T1", PatientBirthDate: "", PatientSex: "",
       StudyDate: "20260102", StudyTime: "101112", StudyID: "1", AccessionNumber: "", ReferringPhysicianName: "", SeriesNumber: 1, InstanceNumber: k + 1,
-      SliceThickness: 2, ImagePositionPatient: position, ImageOrientationPatient: orientation, PixelSpacing: [1, 1], RescaleSlope: 1, RescaleIntercept: 0,
+      SliceThickness: 2, ImagePositionPatient: position, ImageOrientationPatient: orientation, PixelSpacing: [1, 1], RescaleSlope: 1, RescaleIntercept: intercept,
       SamplesPerPixel: 1, PhotometricInterpretation: "MONOCHROME2", Rows: size, Columns: size, BitsAllocated: 16, BitsStored: 16, HighBit: 15, PixelRepresentation: 1,
     }, [header(pixels.length), pixels]);
     const json = {
@@ -33,7 +33,7 @@ export function ctSeries(slices = 6, size = 16): TestInstance[] {
       "0020000D": value("UI", study), "0020000E": value("UI", series), "00200013": value("IS", k + 1), "00200032": value("DS", ...position), "00200037": value("DS", ...orientation),
       "00200052": value("UI", `${study}.9`), "00280002": value("US", 1), "00280004": value("CS", "MONOCHROME2"), "00280010": value("US", size), "00280011": value("US", size),
       "00280030": value("DS", 1, 1), "00280100": value("US", 16), "00280101": value("US", 16), "00280102": value("US", 15), "00280103": value("US", 1),
-      "00281052": value("DS", 0), "00281053": value("DS", 1), "7FE00010": { vr: "OW", BulkDataURI: "http://elsewhere.invalid/bulk" },
+      "00281052": value("DS", intercept), "00281053": value("DS", 1), "7FE00010": { vr: "OW", BulkDataURI: "http://elsewhere.invalid/bulk" },
     };
     return { uid, file, json };
   });

@@ -97,6 +97,21 @@ describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
     expect((await fetch(`${server.url}/proxy/dicom/qido/patients`)).status).toBe(404);
   });
 
+  it("takes what viewers store through the proxy, and refuses what is no DICOM", async () => {
+    const other = `${series.slice(0, -1)}7`;
+    const file = Buffer.from(ctSeries(1, 32)[0].file.toString("latin1").replaceAll(series, other), "latin1");
+    const body = (content: Buffer) => Buffer.concat([Buffer.from("--x\r\nContent-Type: application/dicom\r\n\r\n"), content, Buffer.from("\r\n--x--\r\n")]);
+    const send = (content: Buffer, type: string) => fetch(`${server.url}/proxy/dicom/stow/studies`, { method: "POST", headers: { "Content-Type": type, Accept: "application/dicom+json" }, body: content });
+    const type = 'multipart/related; type="application/dicom"; boundary=x';
+    const answer = await send(body(file), type);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toContain(`${other}.1`);
+    const found = await (await fetch(`${server.url}/proxy/dicom/qido/studies/${study}/series?SeriesInstanceUID=${other}`)).json() as unknown[];
+    expect(found).toHaveLength(1);
+    expect((await send(body(file), "text/plain")).status).toBe(400);
+    expect((await send(body(Buffer.from("no DICOM")), type)).status).toBeGreaterThanOrEqual(400);
+  });
+
   it("needs the configuration and the commands that docs/orthanc.md shows", async () => {
     const page = await readFile(join(root, "docs", "orthanc.md"), "utf8");
     expect(page).toContain(await readFile(join(root, "test", "orthanc", "orthanc.json"), "utf8"));

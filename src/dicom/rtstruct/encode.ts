@@ -11,7 +11,7 @@ import { decimal, text } from "../seg/values.js";
 import { joinHoles } from "./keyhole.js";
 import { trace } from "./outline.js";
 
-const structureSetStorage = "1.2.840.10008.5.1.4.1.1.481.3";
+export const structureSetStorage = "1.2.840.10008.5.1.4.1.1.481.3";
 /** The retired class that a reference to a study names (PS3.3 C.8.8.5). */
 const studyClass = "1.2.840.10008.3.1.2.3.1";
 
