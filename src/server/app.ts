@@ -34,6 +34,7 @@ import { historyRoutes } from "./routes/history.js";
 import { inferRoutes } from "./routes/infer.js";
 import { infoRoutes } from "./routes/info.js";
 import { labelRoutes } from "./routes/labels.js";
+import { loginRoutes } from "./routes/login.js";
 import { logRoutes } from "./routes/logs.js";
 import { modelRoutes } from "./routes/models.js";
 import { ohifRoutes } from "./routes/ohif.js";
@@ -73,6 +74,7 @@ export interface LimnetServer {
 export function allEndpoints(): Endpoint[] {
   return [
     ...authRoutes(),
+    ...loginRoutes(),
     ...infoRoutes(),
     ...inferRoutes(),
     ...wsiRoutes(),
@@ -122,7 +124,7 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   http.use(checkOrigins(config, logger));
   http.use(stalledBodies(config));
   http.use(requestRate(config));
-  http.post(`${config.prefix}/auth/token`, loginRate(config));
+  http.post([`${config.prefix}/auth/token`, `${config.prefix}/login`], loginRate(config));
   const api = express.Router();
   mount(api, endpoints, context);
   http.use(config.prefix || "/", api);

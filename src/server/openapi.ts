@@ -11,6 +11,7 @@ const failure = z.object({ detail: z.union([z.string(), z.array(z.record(z.strin
 
 /** What a status of failure means here. */
 const meanings: Readonly<Record<number, string>> = {
+  303: "Leads on to a page",
   400: "A part of the request cannot be read",
   401: "Log in first",
   403: "The role of the user is not enough",
@@ -91,9 +92,9 @@ function failures(one: Endpoint, access: Access): RouteConfig["responses"] {
   const login = access === "public" ? [] : access === "login" ? [401] : [401, 403];
   const checked = one.pathSchema || one.querySchema || one.body ? [422] : [];
   const statuses = [...new Set([...login, ...checked, ...(one.fails ?? [])])].sort((a, b) => a - b);
-  const failed = (description: string) => ({ description, ...(one.method !== "head" && { content: { "application/json": { schema: failure } } }) });
+  const failed = (description: string, content = true) => ({ description, ...(content && one.method !== "head" && { content: { "application/json": { schema: failure } } }) });
   return {
-    ...Object.fromEntries(statuses.map((status) => [status, failed(meanings[status] ?? "It cannot be done")])),
+    ...Object.fromEntries(statuses.map((status) => [status, failed(meanings[status] ?? "It cannot be done", status >= 400)])),
     "4XX": failed("The request cannot be served as it is"),
     "5XX": failed("The server cannot serve it now"),
   };

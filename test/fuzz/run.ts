@@ -7,6 +7,8 @@ import type { Target } from "./targets.js";
 
 /** Longer than this is a hang. */
 export const hangMs = 2000;
+/** Longer than this is no answer at all: the run ends there. */
+const lostMs = 30_000;
 
 export interface Report {
   readonly name: string;
@@ -37,12 +39,13 @@ export async function fuzz(target: Target, { count, seed, first = 0 }: Plan, say
   for (let n = first; n < first + count; n++) {
     const started = performance.now();
     try {
-      if ((await target.try(seeded(seed * 1_000_003 + n))) === "taken") taken++;
+      if ((await answered(target.try(seeded(seed * 1_000_003 + n)))) === "taken") taken++;
       else refused++;
     } catch (error) {
       const finding = `${target.name} input ${n} of seed ${seed}: ${(error as Error).stack ?? String(error)}`;
       say(`FOUND ${finding}`);
       if (findings.length < 20) findings.push(finding);
+      if (error instanceof NoAnswer) break;
     }
     const milliseconds = performance.now() - started;
     if (milliseconds > slowest.milliseconds) slowest = { input: n, milliseconds };
@@ -51,6 +54,20 @@ export async function fuzz(target: Target, { count, seed, first = 0 }: Plan, say
   }
   const end = held();
   return { name: target.name, count, taken, refused, slowest, growth: end.bytes - middle.bytes, openFiles: end.files - middle.files, findings };
+}
+
+class NoAnswer extends Error {}
+
+async function answered<T>(outcome: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new NoAnswer(`no answer within ${lostMs / 1000} s`)), lostMs);
+  });
+  try {
+    return await Promise.race([outcome, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function held(): { bytes: number; files: number } {

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import type { Request } from "express";
 import type { Log } from "../../datastore/log.js";
 import { LimnetError } from "../../errors.js";
+import { cookieToken } from "./cookie.js";
 import { DownloadGrants } from "./grants.js";
 import { OidcProvider } from "./oidc.js";
 import { type Access, nobody, type Role, type User, withLower } from "./roles.js";
@@ -49,7 +50,7 @@ export class Authenticator {
 
   /** The user of a request, whatever the roles. Throws LimnetError not_authenticated, login_unavailable. */
   async user(req: Request): Promise<User> {
-    const token = bearer(req);
+    const token = bearer(req) ?? (req.headers.authorization === undefined ? cookieToken(req) : null);
     if (token === null) throw new LimnetError("not_authenticated", "Not authenticated");
     const user = await this.#userOf(token);
     if (!user) throw new LimnetError("not_authenticated", "Could not validate credentials");

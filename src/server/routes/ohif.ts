@@ -5,6 +5,7 @@ import type { Request, Response } from "express";
 import { z } from "zod";
 import { LimnetError } from "../../errors.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
+import { leadToLogin } from "./login.js";
 
 const tag = "Viewer";
 /** OHIF runs WebAssembly and workers made of blobs, and has scripts and styles in its page; all of it comes from this server. */
@@ -18,11 +19,14 @@ export function ohifRoutes(): Endpoint[] {
     method: "get", path: pathSchema ? "/ohif/{path}" : "/ohif/", tag, role: "public", pathSchema, fails: [404],
     summary: "A file of the OHIF viewer; its index where there is no such file",
     reply: { "*/*": { type: "string", format: "binary" } },
-    conformance: { note: "Serves the folder named by --ohif, files in sub-folders too (quirk 18); without it 404 `Resource NOT Found`, to browsers as a page that says how. Open without a login, as a browser sends none for a page." },
-    async handle({ path, req, res, context: { config } }) {
+    conformance: { note: "Serves the folder named by --ohif, files in sub-folders too (quirk 18); without it 404 `Resource NOT Found`, to browsers as a page that says how. Open without a login, as a browser sends none for a page; a browser that opens it without one is led to /login." },
+    async handle(call) {
+      const { path, req, res, context: { config } } = call;
       const root = config.ohif;
       if (root === undefined) return explain(req, res);
-      const file = (await inside(root, (path as { path?: string }).path ?? "")) ?? (await inside(root, "index.html"));
+      const named = await inside(root, (path as { path?: string }).path ?? "");
+      if (named === null && (await leadToLogin(call))) return undefined;
+      const file = named ?? (await inside(root, "index.html"));
       if (file === null) return explain(req, res);
       res.setHeader("Content-Security-Policy", policy);
       await new Promise<void>((resolve, reject) => {
