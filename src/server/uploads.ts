@@ -10,6 +10,7 @@ import { parseObject } from "./bodies.js";
 import type { Config } from "./config.js";
 import type { Scratch } from "./context.js";
 import { DurableStorage } from "./durable-storage.js";
+import { feedForm } from "./form-feed.js";
 
 export interface Upload {
   readonly path: string;
@@ -74,9 +75,13 @@ function multipartReader({ config, scratch, files, texts, maxParts = config.maxP
     // Browsers and Python send names in UTF-8; busboy would read latin1.
     defParamCharset: "utf8",
     fileFilter: (_req, file, done) => done(null, files.includes(file.fieldname) || texts.includes(file.fieldname)),
+    ...reading,
     limits: { fileSize: config.maxUploadBytes, fieldSize: config.maxFieldBytes, parts: maxParts, files: maxParts, fields: mostFields, fieldNameSize: 200 },
   }).any();
 }
+
+/** Of multer, its types do not know it yet: the parser may be as far ahead of the disk as a piece that is written. */
+const reading = { streamHandler: feedForm, highWaterMark: 1 << 18, fileHwm: 1 << 20 } as object;
 
 /** Said before the body is read, where the client tells its size. */
 function refuseOversize(req: Request, config: Config): void {

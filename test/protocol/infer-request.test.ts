@@ -102,6 +102,13 @@ describe("what /infer refuses, with a sentence", () => {
     await post("/infer/limnet").attach("params", Buffer.alloc(99_000), "blob").expect(400);
   });
 
+  it.each([["file", 400], ["nobody-asked", 400]])("a file (%s) that begins after the end of its form and does not end, which a parser could wait for for ever", async (name, status) => {
+    const boundary = "----------lImIt_of_THE_fIle_eW_$";
+    const body = `--${boundary}--\r\n--${boundary}\r\nContent-Disposition: form-data; name="params"\r\n\r\n{}\r\n--${boundary}\r\nContent-Disposition: form-data; name="${name}"; filename="scan.nii.gz"\r\n\r\nhalf of it\r\n`;
+    const reply = await post("/infer/limnet?image=scan_1").set("Content-Type", `multipart/form-data; boundary=${boundary}`).send(body).expect(status);
+    expect(reply.body.detail).toContain("form");
+  });
+
   it("a form that ends early", async () => {
     const { type, body } = slicerForm({ params: "{}" }, { file: { name: "x.nii.gz", bytes: Buffer.alloc(100) } });
     const reply = await post("/infer/limnet").set("Content-Type", type).send(body.subarray(0, body.length - 60)).expect(400);
