@@ -3,6 +3,7 @@
  * and label list that clients expect there (protocol 3.2, 3.3); work under an alias is the same work as under the model's own name.
  */
 import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
+import { Alias } from "./alias.js";
 import { DeepeditTask } from "./deepedit.js";
 import type { LimnetTask, TaskContext } from "./task.js";
 
@@ -40,35 +41,24 @@ export function aliasTask(name: string, target: LimnetTask, context: TaskContext
   return kind.type === "deepedit" ? new DeepeditTask(target, context) : new AliasTask(kind, target);
 }
 
-class AliasTask implements InferTask {
+class AliasTask extends Alias implements InferTask {
   readonly type = "deepgrow";
   readonly labels: readonly string[];
-  readonly dimension: 2 | 3;
-  readonly description: string;
-  readonly stored: InferTask["stored"];
   readonly #kind: AliasKind;
-  readonly #target: LimnetTask;
 
   constructor(kind: AliasKind, target: LimnetTask) {
+    super(target);
     this.labels = kind.labels === "app" ? target.labels : [];
-    this.dimension = target.dimension;
-    this.description = target.description;
-    this.stored = target.stored;
     this.#kind = kind;
-    this.#target = target;
   }
 
-  config(): Record<string, unknown> {
-    return { ...this.#target.config(), ...this.#kind.config };
-  }
-
-  files(): ReturnType<LimnetTask["files"]> {
-    return this.#target.files();
+  override config(): Record<string, unknown> {
+    return { ...super.config(), ...this.#kind.config };
   }
 
   /** `roi` and `reset_state` need nothing: all clicks come each time, and what they have in common with the last ones is kept. */
   run(request: InferRequest, options: InferOptions): Promise<InferResult> {
-    return this.#target.run({ ...request, params: integers(request.params) }, options);
+    return this.target.run({ ...request, params: integers(request.params) }, options);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Voxel } from "../../imaging/geometry.js";
 import { readHeader, readVolume } from "../../imaging/read.js";
 import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { onDisk, resultFile } from "../result-file.js";
+import { Alias } from "./alias.js";
 import { parseMaskRequest } from "./params.js";
 import { clicksInForce } from "./rounds/history.js";
 import type { LimnetTask, TaskContext } from "./task.js";
@@ -19,32 +20,17 @@ interface LabelClicks {
   readonly background: readonly unknown[];
 }
 
-export class DeepeditTask implements InferTask {
+export class DeepeditTask extends Alias implements InferTask {
   readonly type = "deepedit";
   /** Consecutive from 1, so that every client gives a value the same name (protocol 8.1). */
   readonly labels: Readonly<Record<string, number>>;
-  readonly dimension: 2 | 3;
-  readonly description: string;
-  readonly stored: InferTask["stored"];
-  readonly #target: LimnetTask;
   readonly #context: TaskContext;
 
   constructor(target: LimnetTask, context: TaskContext) {
+    super(target);
     const names = context.labels.filter((name) => name !== background);
     this.labels = { ...Object.fromEntries(names.map((name, n) => [name, n + 1])), [background]: 0 };
-    this.dimension = target.dimension;
-    this.description = target.description;
-    this.stored = target.stored;
-    this.#target = target;
     this.#context = context;
-  }
-
-  config(): Record<string, unknown> {
-    return this.#target.config();
-  }
-
-  files(): ReturnType<LimnetTask["files"]> {
-    return this.#target.files();
   }
 
   async run(request: InferRequest, options: InferOptions): Promise<InferResult> {
@@ -57,7 +43,7 @@ export class DeepeditTask implements InferTask {
     const clicks = await this.#clicks(request);
     for (const { label, ...lists } of clicks) {
       const own = { ...params, ...lists, label, result_extension: ".nrrd", result_dtype: "uint8", result_compress: false, result_write_to_file: true };
-      const result = await this.#target.run({ ...request, params: own }, options);
+      const result = await this.target.run({ ...request, params: own }, options);
       const written = await onDisk(result.file!);
       const { voxels } = await readVolume(written);
       await rm(written, { force: true });
