@@ -67,7 +67,8 @@ export function answerFor(error: unknown): Answer {
 
 function multerAnswer(error: multer.MulterError): Answer {
   if (/LIMIT_(FILE_SIZE|FIELD_VALUE|FIELD_KEY|PART_COUNT|FILE_COUNT|FIELD_COUNT)/.test(error.code)) {
-    return { status: 413, detail: `The form is larger than this server accepts: ${error.message}${error.field ? ` (${error.field.slice(0, 40)})` : ""}.` };
+    const limit = error.code === "LIMIT_FILE_SIZE" ? " (LIMNET_MAX_UPLOAD_BYTES)" : error.code === "LIMIT_FIELD_VALUE" ? " (LIMNET_MAX_FIELD_BYTES)" : /PART|FILE_COUNT/.test(error.code) ? " (LIMNET_MAX_PARTS; of a session LIMNET_MAX_SERIES_FILES)" : "";
+    return { status: 413, detail: `The form is larger than this server accepts: ${error.message}${error.field ? `, ${error.field.slice(0, 40)}` : ""}${limit}.` };
   }
   return { status: 400, detail: `The form cannot be read: ${error.message}.` };
 }
@@ -81,7 +82,8 @@ export function errorHandler(log: Log): ErrorRequestHandler {
       log.debug("request abandoned", { requestId: res.locals.requestId });
       return;
     }
-    if (status >= 500) log.error("request failed", { requestId: res.locals.requestId, status, error: withoutPaths(String(error?.stack ?? error)) });
+    // What this server does not do is nobody's failure.
+    if (status >= 500 && status !== 501) log.error("request failed", { requestId: res.locals.requestId, status, error: withoutPaths(String(error?.stack ?? error)) });
     if (res.headersSent) {
       // Half an answer must not look like a whole one.
       res.destroy();

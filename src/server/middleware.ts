@@ -20,7 +20,7 @@ export function requestLog(log: Log): RequestHandler {
     res.once("close", () => {
       // A page that watches the log must not fill it.
       const quiet = res.locals.route === undefined || String(res.locals.route).startsWith("/logs/");
-      const level = res.statusCode >= 500 ? "error" : quiet ? "debug" : "info";
+      const level = res.statusCode >= 500 && res.statusCode !== 501 ? "error" : quiet ? "debug" : "info";
       log[level]("request", {
         requestId,
         method: req.method,
