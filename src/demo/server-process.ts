@@ -11,7 +11,7 @@ export interface ServerProcess {
 }
 
 /** How long a start may take before it counts as failed: machines under load included. */
-const patience = 60_000;
+const usualPatience = 60_000;
 const stopPatience = 10_000;
 
 /** Path of the command, from src/ and from dist/ alike. */
@@ -26,8 +26,8 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Starts `limnet start_server` with these arguments and waits until it says where it listens. */
-export async function startServerProcess(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+/** Starts `limnet start_server` with these arguments and waits, at most `patience` milliseconds, until it says where it listens. */
+export async function startServerProcess(args: readonly string[], environment: NodeJS.ProcessEnv = {}, patience = usualPatience): Promise<ServerProcess> {
   const child = spawn(process.execPath, [limnetCommand, "start_server", ...args], {
     stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...environment },
   });

@@ -58,7 +58,7 @@ export class CrashDriver {
   }
 
   async start(): Promise<void> {
-    this.#server = await startServerProcess(["--app", app, "--studies", this.folder, "--port", "0", "--verbose", "ERROR", "--conf", "threads", "1"]);
+    this.#server = await startServerProcess(["--app", app, "--studies", this.folder, "--port", "0", "--verbose", "ERROR", "--conf", "threads", "1"], {}, 300_000);
   }
 
   /** SIGKILL to the very process that holds the folder: the command may have started another. */

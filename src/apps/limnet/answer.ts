@@ -1,11 +1,14 @@
 /** From the state of an object to what the client gets: the mask, its file, the JSON beside it (protocol 2.2, 2.3). */
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { LimnetError } from "../../errors.js";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import type { InferResult } from "../app.js";
 import { resultFile } from "../result-file.js";
+import type { AnswerCache } from "./answer-cache.js";
 import type { ObjectState } from "./object.js";
 import type { MaskRequest } from "./params.js";
 import { outOfPart, type Part, renumbered } from "./part.js";
@@ -46,6 +49,8 @@ export interface AnswerOptions {
   /** The state is of one slice of the grid only. */
   readonly part?: Part;
   readonly tempDir: string;
+  /** Files of the answers before. */
+  readonly answers?: AnswerCache;
   /** performance.now() when the request came. */
   readonly start: number;
 }
@@ -88,13 +93,18 @@ export class Answer {
   }
 
   async #make(fusedPath: string | null): Promise<Made> {
-    const { wanted: { writeFile, label, extension, dtype, compress }, grid, part, tempDir } = this.#options;
+    const { wanted: { writeFile, label, extension, dtype, compress }, grid, part, tempDir, answers } = this.#options;
     const from = performance.now();
     if (!writeFile) return { file: null, times: [from, from, from] };
+    // The name of a state tells all that its mask depends on.
+    const name = JSON.stringify([fusedPath, label, extension, dtype, compress]);
+    const parts = answers?.get(name);
+    if (parts) return { file: { path: path.join(tempDir, `${randomUUID()}${extension}`), ext: extension, parts }, times: [from, from, from] };
     const [nx, ny] = grid.shape;
     const mask = part ? outOfPart(await readMask(fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(fusedPath, grid.shape);
     const read = performance.now();
     const file = await resultFile(mask, grid, extension, tempDir, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
+    if (fusedPath !== null && !part) answers?.set(name, file);
     return { file, times: [from, read, performance.now()] };
   }
 }

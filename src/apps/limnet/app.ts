@@ -13,6 +13,7 @@ import { firstStrategy, lastStrategy, randomStrategy } from "../strategies.js";
 import type { SharedTurns } from "../../datastore/file-turns.js";
 import { type Log, silentLog } from "../../datastore/log.js";
 import { aliasKind, aliasTask } from "./aliases.js";
+import { AnswerCache } from "./answer-cache.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
@@ -107,7 +108,7 @@ export class LimnetApp implements App {
     const context: TaskContext = {
       workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
-      journals, labels, lock, keeper: this.#keeper, desk, modelFiles: options.modelFiles ?? [],
+      journals, labels, lock, keeper: this.#keeper, desk, answers: new AnswerCache(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent", limits: options.limits ?? {},
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);

@@ -81,14 +81,14 @@ export class LimnetObjects implements Objects {
     ref: ObjectRef, action: Action, { signal, tempDir, params }: ObjectOptions,
     act: (work: ObjectWork, grid: Awaited<ReturnType<typeof readHeader>>) => Promise<ObjectState>,
   ): Promise<InferResult> {
-    const { desk, lock, journals, workshop, limits } = this.#context;
+    const { desk, lock, journals, workshop, limits, answers } = this.#context;
     const identity = identityOf(ref);
     const wanted = parseMaskRequest({ ...params, label: ref.label }, ref.image.ext, limits.maxLabelLength);
     const name = objectName(identity);
     return desk.sit(name, action, signal, (stop, watch) => lock.run(name, { signal: stop }, async () => {
       const start = performance.now();
       const grid = await readHeader(ref.image.path, limits);
-      const answer = new Answer({ wanted, grid, tempDir, start });
+      const answer = new Answer({ wanted, grid, tempDir, start, answers });
       const ready = (fusedPath: string | null) => answer.begin(fusedPath);
       const work = await ObjectWork.open(workshop, journals.of(identity), { image: ref.image, user: ref.user, signal: stop, watch, ready });
       const state = await act(work, grid);

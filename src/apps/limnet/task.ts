@@ -5,6 +5,7 @@ import { readHeader } from "../../imaging/read.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
 import type { AppLimits, InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { Answer } from "./answer.js";
+import type { AnswerCache } from "./answer-cache.js";
 import type { Desk } from "./desk.js";
 import { objectName, type Journals } from "./journals.js";
 import type { DiskKeeper } from "./keeper.js";
@@ -24,6 +25,7 @@ export interface TaskContext {
   readonly lock: KeyedLock;
   readonly desk: Desk;
   readonly keeper: DiskKeeper;
+  readonly answers: AnswerCache;
   /** Files of the networks, all models alike. */
   readonly modelFiles: readonly { readonly name: string; readonly path: string }[];
   readonly labels: readonly string[];
@@ -107,7 +109,7 @@ export class LimnetTask implements InferTask {
     const place = { giveWay, requestId, urgency: options.urgency ?? (this.dimension === 2 ? "glance" : "round") } as const;
     const journal = journals.of(identity);
     const begin = given && (await keepStart(journal, given, shape));
-    const answer = new Answer({ wanted, grid, part, tempDir, start });
+    const answer = new Answer({ wanted, grid, part, tempDir, start, answers: this.#context.answers });
     const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, ready: (fusedPath) => answer.begin(fusedPath) });
     const clicked = await work.click({ model: this.#name, axis, settings, ...(begin && { start: begin }) }, lists);
     // Without a click, the mask is the one that there was.
