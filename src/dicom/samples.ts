@@ -56,6 +56,12 @@ export function fill(out: Samples, at: number, decoded: DecodedFrame, format: Pi
         : new Uint32Array(out.buffer, out.byteOffset + 4 * at, pixels)).set(raw.subarray(0, pixels));
     return;
   }
+  if (whole && !table && format.samplesPerPixel === 1 && raw instanceof Uint16Array) {
+    // Words that are samples already: most CT, whose offset is worked in here.
+    const samples = signed ? new Int16Array(raw.buffer, raw.byteOffset, pixels) : raw;
+    for (let pixel = 0; pixel < pixels; pixel++) out[at + pixel] = factor * samples[pixel] + offset;
+    return;
+  }
   // The sign bit is moved to the top of 32 bits and back.
   const up = 32 - bitsStored;
   const isSigned = signed && format.samplesPerPixel === 1;
