@@ -13,9 +13,10 @@ from . import data, infer, losses, maps, nets
 from .defects import defective
 from .trainer import Trainer
 
-SHARES = {"sts": 0.24, "msd_hippocampus": 0.07, "ts_reference": 0.12, "misc": 0.05, "brain_atlas": 0.09, "fetal_brain": 0.03, "ms_lesion": 0.02,
-          "nrrd": 0.01, "hc18_fetal_head": 0.06, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
-          "msd_liver_slices": 0.07, "synthetic": 0.20}
+SHARES = {"sts": 0.25, "msd_hippocampus": 0.18, "ts_reference": 0.12, "misc": 0.05, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
+          "nrrd": 0.01, "hc18_fetal_head": 0.03, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
+          "msd_liver_slices": 0.05, "synthetic": 0.13}
+ROUNDS = (0.3, 0.25, 0.2, 0.15, 0.1)  # share of samples after 0, 1, ... passes without gradients
 SIZE = 128
 
 
@@ -196,9 +197,9 @@ def main(argv=None):
     p.add_argument("--steps", type=int, default=1_000_000)
     p.add_argument("--finish", type=int, default=0, help="bring the rate to zero over so many steps, then end")
     p.add_argument("--hours", type=float, default=1e9)
-    p.add_argument("--pseudo", type=float, default=0.3, help="share of pseudo-objects among the real scans' samples")
+    p.add_argument("--pseudo", type=float, default=0.25, help="share of pseudo-objects among the real scans' samples")
     p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
-    p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
+    p.add_argument("--neighbours", type=float, default=0.15, help="share of samples whose previous mask is that of a near slice")
     p.add_argument("--val-every", type=int, default=1000)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--resume", nargs="?", const="last.pt")
@@ -222,14 +223,15 @@ def main(argv=None):
 
     def one_step():
         items = [Item(pool, rng, a.pseudo, a.defects, a.neighbours) for _ in range(a.batch)]
-        rounds = rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])
+        rounds = rng.choice(len(ROUNDS), p=ROUNDS)
         trainer.net.eval()
         for _ in range(rounds):
             with torch.no_grad():
                 prob = torch.sigmoid(forward(trainer.net, items))[:, 0].numpy()
             for i, q in zip(items, prob):
                 i.previous = q
-                i.add(rng)
+                if rng.random() < 0.85:  # else the same clicks again, as the second look at a first click
+                    i.add(rng)
         trainer.net.train()
         truth = torch.from_numpy(np.stack([i.truth for i in items]).astype(np.float32))[:, None]
         logits = forward(trainer.net, items)

@@ -270,7 +270,7 @@ class Pool:
                 if u < 0.15 and len(scan.values) > 1 and scan.dataset != "dsb2018_nuclei":
                     other = scan.values[rng.integers(len(scan.values))]
                     obj = (scan.labels == value) | (scan.labels == other)
-                elif scan.dataset in ("msd_hippocampus",) and u < 0.6:
+                elif scan.dataset in ("msd_hippocampus",) and u < 0.75:
                     obj = scan.labels > 0
                 else:
                     obj = scan.labels == value

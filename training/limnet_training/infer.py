@@ -34,10 +34,10 @@ def click_once(net, plane, previous, clicks, view, size=128):
 
 
 def obey(probability, clicks):
-    rows, cols = np.mgrid[: probability.shape[0], : probability.shape[1]]
+    """The clicked pixels, and only they, get the sign of their click."""
     for r, c, positive in clicks:
-        near = (rows - r) ** 2 + (cols - c) ** 2 <= 1.5**2
-        probability[near] = np.maximum(probability[near], 0.6) if positive else np.minimum(probability[near], 0.4)
+        at = min(max(int(np.floor(r + 0.5)), 0), probability.shape[0] - 1), min(max(int(np.floor(c + 0.5)), 0), probability.shape[1] - 1)
+        probability[at] = max(probability[at], 0.6) if positive else min(probability[at], 0.4)
     return probability
 
 

@@ -111,14 +111,15 @@ describe("what users rely on", () => {
     const clicks = [plus(30, 20), minus(31, 21), plus(0, 0), minus(63, 47), plus(40, 30)];
     const { probability: { data } } = await runClicks(networks, slice, null, clicks);
     for (const { row, col, positive } of clicks) expect(data[row * cols + col] >= 0.5).toBe(positive);
-    expect(data[41 * cols + 31] >= 0.5).toBe(true);
+    expect(data[41 * cols + 31] >= 0.5).toBe(p === 1);
     expect(Math.floor(data[30 * cols + 20] * 255 + 0.5) >= 128).toBe(true);
   });
 
-  test("where clicks meet, the later one has the pixels between", async () => {
+  test("where two clicks are on one pixel the last one has it, and its neighbours stay as the network says", async () => {
     const { networks } = fakeNetworks({ click: constant(0.8) });
-    const { probability: { data } } = await runClicks(networks, slice, null, [plus(30, 20), minus(30, 22)]);
-    expect(data[30 * cols + 21] < 0.5).toBe(true);
+    const { probability: { data } } = await runClicks(networks, slice, null, [plus(30, 20), minus(30.3, 19.8)]);
+    expect(data[30 * cols + 20] < 0.5).toBe(true);
+    for (const near of [29 * cols + 20, 31 * cols + 20, 30 * cols + 19, 30 * cols + 21]) expect(data[near] >= 0.5).toBe(true);
   });
 
   test("the previous map of the caller is not written to", async () => {

@@ -119,30 +119,19 @@ export function clickMaps(
   return maps;
 }
 
-const obeyRadius = 1.5;
 /** Clear of the threshold, so that 8-bit storage and `> 0.5` agree on the side. */
 const yes = 0.6;
 const no = 0.4;
 
 /**
- * What users rely on: a clicked pixel has the sign of its click. Pixels within 1.5 pixels of a click are moved to its side of
- * 0.5, later clicks win where they meet; then the clicked pixels themselves, so that near clicks of both signs all hold.
+ * What users rely on: a clicked pixel has the sign of its click; the last click wins where two share one. Only that pixel is
+ * moved: where an object is ten pixels wide, errors are one pixel wide, and its right neighbours would go with it (docs/training.md).
  */
 export function obey({ data, rows, cols }: Plane, clicks: readonly SliceClick[]): void {
-  const set = (row: number, col: number, positive: boolean) => {
-    const i = row * cols + col;
-    data[i] = positive ? Math.max(data[i], yes) : Math.min(data[i], no);
-  };
-  for (const { row, col, positive } of clicks) {
-    for (let r = Math.max(0, Math.ceil(row - obeyRadius)); r <= Math.min(rows - 1, row + obeyRadius); r++) {
-      for (let c = Math.max(0, Math.ceil(col - obeyRadius)); c <= Math.min(cols - 1, col + obeyRadius); c++) {
-        if ((r - row) ** 2 + (c - col) ** 2 <= obeyRadius ** 2) set(r, c, positive);
-      }
-    }
-  }
   for (const { row, col, positive } of clicks) {
     const r = Math.min(rows - 1, Math.max(0, Math.round(row)));
     const c = Math.min(cols - 1, Math.max(0, Math.round(col)));
-    set(r, c, positive);
+    const i = r * cols + c;
+    data[i] = positive ? Math.max(data[i], yes) : Math.min(data[i], no);
   }
 }
