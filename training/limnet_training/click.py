@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from scipy import ndimage
@@ -21,7 +22,8 @@ SIZE = 128
 
 
 def neighbour_sample(pool: data.Pool, rng, pseudo: float):
-    """A slice with the mask of a near slice as previous mask, as propagation leaves it; in half of them the object has ended: truth is empty."""
+    """A slice with the mask of a near slice as previous mask, as propagation leaves it. In four of ten the object has ended: truth is empty.
+    In three of ten it has shrunk to less than half: a negative click beside what is left must not take all of it."""
     while True:
         scan, vox, obj, _ = pool.draw(pseudo)
         if scan.flat:
@@ -31,10 +33,17 @@ def neighbour_sample(pool: data.Pool, rng, pseudo: float):
         if len(inside) < 3:
             continue
         way = int(rng.choice([-1, 1]))
-        if rng.random() < 0.5:
+        u = rng.random()
+        if u < 0.4:
             known = int(inside[-1] if way > 0 else inside[0]) - way * int(rng.integers(0, 3))
             ends = np.where(area > 0)[0]
             t = int(ends[-1] if way > 0 else ends[0]) + way * int(rng.integers(1, 6))
+        elif u < 0.7:
+            known = int(inside[rng.integers(len(inside))])
+            small = np.where((area > 12) & (area < 0.5 * area[known]) & (np.abs(np.arange(len(area)) - known) <= 20))[0]
+            if len(small) == 0:
+                continue
+            t = int(small[rng.integers(len(small))])
         else:
             known = int(inside[rng.integers(len(inside))])
             t = known + way * int(rng.integers(1, 6))
@@ -50,6 +59,9 @@ def neighbour_sample(pool: data.Pool, rng, pseudo: float):
         image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, SIZE, scale)
         truth = data.warp(obj[t].astype(np.float32), matrix, SIZE, scale) >= 0.5
         previous = data.warp(obj[known].astype(np.float32), matrix, SIZE, scale)
+        if rng.random() < 0.3:  # it has leaked
+            reach = int(rng.integers(1, 7)) * 2 + 1
+            previous = cv2.dilate(previous, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
         if (previous >= 0.5).sum() < 20 or 0 < truth.sum() < 12 or ((previous >= 0.5) ^ truth).sum() < 12:
             continue
         return data.appearance(image[None], rng)[0], truth, previous
@@ -75,7 +87,7 @@ def sample(pool: data.Pool, rng, pseudo: float):
         rr, cc = np.where(mask.any(1))[0], np.where(mask.any(0))[0]
         longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
         whole = max(mask.shape)
-        if rng.random() < 0.22:
+        if rng.random() < 0.27:
             side, centre = whole * rng.uniform(0.9, 1.15), (mask.shape[0] / 2 - 0.5, mask.shape[1] / 2 - 0.5)
         else:
             side = min(max(longer * np.exp(rng.uniform(np.log(1.15), np.log(3.5))), 20), whole * 1.2)
@@ -112,7 +124,7 @@ class Item:
             self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo)
             self.smooth, self.previous, self.blank = maps.smooth(self.image), previous.astype(np.float32), rng.random() < 0.2
             self.positive, self.negative = [], []
-            self.add(rng)
+            self.add(rng, exact=0.6)
             return
         self.image, self.truth = sample(pool, rng, pseudo)
         self.smooth = maps.smooth(self.image)
@@ -122,16 +134,18 @@ class Item:
             bad = defective(self.truth, rng)
             self.previous = bad.astype(np.float32)
             if rng.random() < 0.5:  # soft, as a propagated probability
-                import cv2
-
                 self.previous = cv2.GaussianBlur(self.previous, (0, 0), rng.uniform(0.5, 2.5))
             self.positive, self.negative = [], []
             self.add(rng)
         else:
             self.positive, self.negative = initial_clicks(self.truth, rng)
 
-    def add(self, rng):
-        click = maps.next_click(self.previous, self.truth, rng)
+    def add(self, rng, exact=0.3):
+        """One more click where the mask is most wrong: for a share of `exact` in the very middle of the error, else somewhere inside it."""
+        if rng.random() < exact:
+            click = maps.robot_click(self.previous >= 0.5, self.truth, [])
+        else:
+            click = maps.next_click(self.previous, self.truth, rng)
         if click is not None:
             (self.positive if click[2] else self.negative).append(click[:2])
 
@@ -199,14 +213,12 @@ def main(argv=None):
     p.add_argument("--hours", type=float, default=1e9)
     p.add_argument("--pseudo", type=float, default=0.25, help="share of pseudo-objects among the real scans' samples")
     p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
-    p.add_argument("--neighbours", type=float, default=0.15, help="share of samples whose previous mask is that of a near slice")
+    p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
     p.add_argument("--val-every", type=int, default=1000)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--resume", nargs="?", const="last.pt")
     a = p.parse_args(argv)
     torch.set_num_threads(a.threads)
-    import cv2
-
     cv2.setNumThreads(1)
     trainer = Trainer(nets.ClickLite(), a.run, a.seed, a.lr)
     if a.resume:
