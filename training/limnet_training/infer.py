@@ -41,6 +41,20 @@ def obey(probability, clicks):
     return probability
 
 
+def trimmed(before, click):
+    """What a negative click to one side of a mask leaves of it, where the network would leave nothing; None in the mask's middle.
+    Twin of click/trim.ts."""
+    r, c = (min(max(int(np.floor(x + 0.5)), 0), n - 1) for x, n in zip(click[:2], before.shape))
+    if click[2] or before[r, c] < 0.5:
+        return None
+    depth = maps.exact_distance(before >= 0.5)
+    if depth[r, c] >= 0.8 * depth.max():
+        return None
+    rows, cols = np.mgrid[: before.shape[0], : before.shape[1]]
+    left = np.where((rows - r) ** 2 + (cols - c) ** 2 <= (1.2 * depth[r, c]) ** 2, 0, before).astype(np.float32)
+    return left if (left >= 0.5).any() else None
+
+
 def run_clicks(net, plane, previous, clicks, zoom=None, size=128):
     """All clicks of one slice in order."""
     zoom = zoom or SETTINGS["click"]["zoom"]
@@ -64,7 +78,11 @@ def run_clicks(net, plane, previous, clicks, zoom=None, size=128):
         inside = view is not None and all(view[0] <= r <= view[0] + view[2] and view[1] <= c <= view[1] + view[2] for r, c in positive)
         if view is None or not inside or overlap(view, want) < zoom["keepOverlap"]:
             view = want
-        prob = obey(click_once(net, plane, prob, now, view, size), now)
+        before, prob = prob, click_once(net, plane, prob, now, view, size)
+        if not (prob > 0.5).any():
+            left = trimmed(before, now[-1])
+            prob = prob if left is None else left
+        prob = obey(prob, now)
     return prob
 
 

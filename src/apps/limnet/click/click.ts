@@ -11,6 +11,7 @@ import { greyImage, type NetworkSettings, type Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
 import { geodesicMap, smooth } from "./geodesic.js";
+import { trimmed } from "./trim.js";
 import { boxAbove, chooseView, wholeView } from "./zoom.js";
 
 export interface ClickOptions {
@@ -59,7 +60,9 @@ export async function runClicks(
     const positives = upTo.filter((click) => click.positive);
     if (boxAbove(probability, 0.5) !== null) {
       zoomed = chooseView(probability, positives, zoomed, zoom);
-      probability = await look(zoomed, probability, upTo);
+      const before = probability;
+      probability = await look(zoomed, before, upTo);
+      if (boxAbove(probability, 0.5) === null) probability = trimmed(before, clicks[n]) ?? probability;
     } else if (positives.length === 0) {
       probability = nothing();
     } else {
