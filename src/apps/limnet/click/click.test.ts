@@ -122,6 +122,15 @@ describe("what users rely on", () => {
     for (const near of [29 * cols + 20, 31 * cols + 20, 30 * cols + 19, 30 * cols + 21]) expect(data[near] >= 0.5).toBe(true);
   });
 
+  test.each([["to one side of a mask takes that side", 6, true], ["in the middle of a mask empties the slice", 23, false]])("where the network leaves nothing, a negative click %s", async (_, col, left) => {
+    const { networks } = fakeNetworks({ click: constant(0) });
+    const previous = empty();
+    for (let r = 20; r < 44; r++) previous.data.fill(0.9, r * cols + 4, r * cols + 44);
+    const { probability: { data } } = await runClicks(networks, slice, previous, [minus(32, col)]);
+    expect(data[32 * cols + col] < 0.5).toBe(true);
+    expect(data[32 * cols + 35] >= 0.5).toBe(left);
+  });
+
   test("the previous map of the caller is not written to", async () => {
     const { networks } = fakeNetworks({ click: constant(1) });
     const previous = empty();
