@@ -37,7 +37,7 @@ export class FileTurns implements SharedTurns {
       signal?.throwIfAborted();
       const other = await readHold(path);
       if (other === "gone") continue;
-      if (!(await this.#lives(path, other, mine, seen))) await takeAway(path, other);
+      if (!(await this.#lives(path, other, mine, seen))) await takeAway(path, other, mine);
       else await sleep(look, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
     const timer = setInterval(() => {
@@ -48,7 +48,7 @@ export class FileTurns implements SharedTurns {
     return async () => {
       clearInterval(timer);
       const holder = await readHold(path);
-      if (holder !== "gone" && holder?.nonce === mine.nonce) await rm(path, { force: true });
+      if (holder !== "gone" && holder.nonce === mine.nonce) await rm(path, { force: true });
     };
   }
 
@@ -72,10 +72,10 @@ export class FileTurns implements SharedTurns {
   }
 
   /** The process list says so, or a sign of life that is not the one of before. */
-  async #lives(path: string, other: Holder | null, mine: Holder, seen: { sign: string; since: number }): Promise<boolean> {
+  async #lives(path: string, other: Holder, mine: Holder, seen: { sign: string; since: number }): Promise<boolean> {
     const listed = await isListed(other, mine);
     if (listed !== null) return listed;
-    const sign = `${other?.nonce}.${await lastBeat(path)}`;
+    const sign = `${other.nonce}.${await lastBeat(path)}`;
     if (sign !== seen.sign) Object.assign(seen, { sign, since: performance.now() });
     return performance.now() - seen.since < 3 * this.#beatMs;
   }

@@ -42,7 +42,7 @@ export async function holdFolder(folder: string, { log = silentLog, beatMs = 500
   const timer = setInterval(() => {
     const now = new Date();
     void readHold(path).then((holder) => {
-      if (holder !== "gone" && holder?.nonce === mine.nonce) return utimes(path, now, now);
+      if (holder !== "gone" && holder.nonce === mine.nonce) return utimes(path, now, now);
       log.error("The lock of the state folder is gone or taken by another server. Stop one of the two.");
       clearInterval(timer);
     }).catch((error: Error) => log.warn("The lock of the state folder cannot be kept fresh", { error: error.message }));
@@ -52,20 +52,20 @@ export async function holdFolder(folder: string, { log = silentLog, beatMs = 500
     async release() {
       clearInterval(timer);
       const holder = await readHold(path);
-      if (holder !== "gone" && holder?.nonce === mine.nonce) await rm(path, { force: true });
+      if (holder !== "gone" && holder.nonce === mine.nonce) await rm(path, { force: true });
     },
   };
 }
 
 /** Takes the file of a dead holder away; throws where the holder lives. */
-async function refuseLiving(path: string, mine: Holder, beatMs: number, refusal: (other: Holder | null) => Error): Promise<void> {
+async function refuseLiving(path: string, mine: Holder, beatMs: number, refusal: (other: Holder) => Error): Promise<void> {
   const other = await readHold(path);
   if (other === "gone") return;
   if (await lives(path, other, mine, beatMs)) throw refusal(other);
-  await takeAway(path, other);
+  await takeAway(path, other, mine);
 }
 
-async function lives(path: string, other: Holder | null, mine: Holder, beatMs: number): Promise<boolean> {
+async function lives(path: string, other: Holder, mine: Holder, beatMs: number): Promise<boolean> {
   const listed = await isListed(other, mine);
   if (listed !== null) return listed;
   const first = await lastBeat(path);
@@ -76,15 +76,15 @@ async function lives(path: string, other: Holder | null, mine: Holder, beatMs: n
   return false;
 }
 
-const named = (other: Holder | null) => (other ? ` (process ${other.pid} on ${other.host}, since ${other.since})` : "");
+const named = (other: Holder) => (other.host !== "" ? ` (process ${other.pid} on ${other.host}, since ${other.since})` : "");
 
-function held(folder: string, other: Holder | null): FolderHeld {
+function held(folder: string, other: Holder): FolderHeld {
   return new FolderHeld(
     `Another limnet server uses the state folder ${folder}${named(other)}. Two servers on one folder would write the same journals. ` +
     "Use that server, stop it, or give this one other --studies or another --state. Several servers may share a folder of scans if all have the same --redis.");
 }
 
-function mixed(folder: string, other: Holder | null, shared: boolean): FolderHeld {
+function mixed(folder: string, other: Holder, shared: boolean): FolderHeld {
   return new FolderHeld(shared
     ? `A limnet server that shares with nobody (without --redis, or with an archive as studies) uses the state folder ${folder}${named(other)}. Stop it, or start it with the same --redis and a folder as studies.`
     : `Limnet servers that share the state folder ${folder} through Redis are at work${named(other)}. Start this one with the same --redis, stop them, or give this one another --state.`);
