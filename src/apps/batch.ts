@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Datastore } from "../datastore/datastore.js";
 import { checkTag, finalTag, originalTag } from "../datastore/names.js";
+import { parseDevice } from "../engine/device.js";
 import { LimnetError } from "../errors.js";
 import type { ImageSource, InferTask, Params } from "./app.js";
 import type { TaskDesk } from "./background.js";
@@ -11,9 +12,8 @@ import { onDisk } from "./result-file.js";
 
 export const imageChoices = ["all", "labeled", "unlabeled"] as const;
 
-/** What the body of the request may say; keys of the model go on to it. `device`, `multi_gpu`, `gpus` and `logging` change nothing here. */
+/** What the body of the request may say; keys of the model go on to it, `device` as well. `multi_gpu`, `gpus` and `logging` change nothing here. */
 export const batchRequest = z.looseObject({
-  device: z.unknown().optional(),
   save_label: z.boolean().default(true),
   label_tag: z.string().default(originalTag),
   /** Images at work at once. */
@@ -30,6 +30,7 @@ export function parseBatchRequest(body: Params): BatchRequest {
     const [{ path, message }] = parsed.error.issues;
     throw new LimnetError("bad_params", `"${path.join(".")}" cannot be used: ${message}.`);
   }
+  parseDevice(body.device);
   const tag = parsed.data.label_tag || originalTag;
   checkTag(tag);
   return { ...parsed.data, label_tag: tag };
@@ -123,7 +124,7 @@ class BatchRun {
     const found = await datastore.image(id);
     if (!found) return;
     const image: ImageSource = { id, path: found.path, ext: found.ext, digest: await datastore.imageDigest(id) };
-    const { device: _device, save_label: save, label_tag: tag, max_workers: _workers, max_batch_size: _most, ...params } = request;
+    const { save_label: save, label_tag: tag, max_workers: _workers, max_batch_size: _most, ...params } = request;
     // One folder per image: models name their files as they like.
     const options = { signal: this.#desk.signal, tempDir: await mkdtemp(join(tempDir, "image-")), urgency: "batch" } as const;
     const result = task.stored ? await task.stored.again(image, params, options) : await task.run({ image, params, user: "" }, options);

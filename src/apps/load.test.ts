@@ -52,6 +52,12 @@ test("models that are not there are said so before anything starts", async () =>
   await expect(loadApp(options)).rejects.toMatchObject({ code: "bad_model" });
 });
 
+test("a device that cannot be is refused with those that can", async () => {
+  await write({ app: "limnet", name: "Test", labels: ["tumour"] });
+  for (const device of ["auto", "cpu", "cuda:1", "NVIDIA RTX A6000"]) await load({ device });
+  await expect(load({ device: "tpu" })).rejects.toThrow(/device: .*"cuda:1"/);
+});
+
 test("further names come from the app's file or from conf, with what clients expect there", async () => {
   await write({ app: "limnet", name: "Test", labels: ["tumour", "liver"], aliases: ["deepgrow_3d"] });
   expect([...(await load()).models.keys()]).toEqual(["limnet", "limnet_2d", "deepgrow_3d"]);

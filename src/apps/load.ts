@@ -8,8 +8,10 @@ import type { SharedTurns } from "../datastore/file-turns.js";
 import type { Log } from "../datastore/log.js";
 import { codeTableSchema } from "../dicom/seg/codes.js";
 import { EngineProcess } from "../engine/client.js";
+import { parseDevice } from "../engine/device.js";
 import { modelsFolder, openModel } from "../engine/models.js";
 import type { Engine } from "../engine/protocol.js";
+import type { LimnetError } from "../errors.js";
 import type { LocalQueueOptions } from "../jobs/local.js";
 import type { Peers } from "../jobs/peers.js";
 import type { App, AppLimits } from "./app.js";
@@ -51,8 +53,15 @@ const confSchema = z.looseObject({
   models_dir: z.string().min(1).optional(),
   /** Networks of that folder, by name (`limnet models list`); default the manifest's own choice. */
   model: z.string().min(1).max(64).optional(),
-  /** Where the networks run, as MONAI Label names it ("cuda:0" is "cuda"); what is missing is said in the log, and the CPU is taken. */
-  device: z.string().transform((text) => text.replace(/:\d+$/, "")).pipe(z.enum(["auto", "cpu", "cuda"])).default("auto"),
+  /** Where the networks run, as MONAI Label names it; what is missing is said in the log, and the CPU is taken. */
+  device: z.string().default("auto").transform((text, ctx) => {
+    try {
+      return parseDevice(text) ?? "auto";
+    } catch (error) {
+      ctx.addIssue((error as LimnetError).message);
+      return z.NEVER;
+    }
+  }),
   /** "auto": int8 where the manifest allows it and it is the faster one on this machine. */
   precision: z.enum(["auto", "fp32", "int8"]).default("auto"),
 });

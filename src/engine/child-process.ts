@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { catalogue, type ErrorCode, LimnetError } from "../errors.js";
 import type { ChildOptions } from "./child.js";
+import type { Place } from "./device.js";
 import type { EngineCommand, EngineEvent, Progress, SegmentJob, SegmentResult, Urgency } from "./protocol.js";
 
 /** A winston logger fits. */
@@ -73,6 +74,7 @@ export class EngineChild {
   /** How the process ended; never rejects. */
   readonly ended: Promise<string>;
   readonly #process: ChildProcess;
+  #device: Place = "cpu";
   #lastId = 0;
 
   private constructor(options: ChildOptions, logger: EngineLog | undefined) {
@@ -98,8 +100,9 @@ export class EngineChild {
         if (event.type === "note") logger?.warn("engine", { text: event.text });
         if (event.type !== "unusable" && event.type !== "ready") return;
         clearTimeout(timer);
-        if (event.type === "unusable") reject(toError(event.code, event.message));
-        else resolve();
+        if (event.type === "unusable") return reject(toError(event.code, event.message));
+        child.#device = event.device;
+        resolve();
       });
       void child.ended.then((how) => {
         clearTimeout(timer);
@@ -107,6 +110,11 @@ export class EngineChild {
       });
     });
     return child;
+  }
+
+  /** Where its networks run. */
+  get device(): Place {
+    return this.#device;
   }
 
   get pid(): number | undefined {

@@ -3,6 +3,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { FeatureCache } from "../apps/limnet/propagation/features.js";
 import { LimnetError } from "../errors.js";
 import { checkFits, type Header, planMemory } from "./budget.js";
+import { Devices } from "./devices.js";
 import { openModel } from "./models.js";
 import { OnnxNetworks, type OnnxOptions } from "./onnx.js";
 import type { EngineCommand, EngineEvent, SegmentJob, Urgency } from "./protocol.js";
@@ -43,14 +44,16 @@ async function main({ modelsDir, model: name, threads, device, precision, cacheB
   const model = await openModel(modelsDir, name);
   // They are opened when they are first needed; until then nothing of them is held.
   await Promise.all(model.graphs.map((graph) => model.check(graph)));
-  const networks = new OnnxNetworks(model, { threads, device, precision, onNote: (text) => send({ type: "note", text }) });
-  await networks.warmUp();
+  const onNote = (text: string) => send({ type: "note", text });
+  const own = new OnnxNetworks(model, { threads, device, precision, onNote });
+  await own.warmUp();
+  const devices = new Devices({ own, cpuOnly: device === "cpu", onNote, open: (place) => new OnnxNetworks(model, { threads, device: place, precision }) });
   // The bytes that the sessions were made of would stay until there is work, which may be never.
   await immediate();
   globalThis.gc?.();
   const budget = planMemory(memoryBytes);
   const volumes = new VolumeStore();
-  const bench = { networks, model: model.digest, volumes, cache: new FeatureCache(cacheBytes ?? budget.cacheBytes) };
+  const bench = { model: model.digest, volumes, cache: new FeatureCache(cacheBytes ?? budget.cacheBytes) };
   // Without a budget, volumes are kept up to the store's own measure.
   const reservations = new Reservations(budget.workBytes, (room) => volumes.setBudget(Math.min(room, 2 ** 30)));
   const running = new Map<number, AbortController>();
@@ -72,7 +75,7 @@ async function main({ modelsDir, model: name, threads, device, precision, cacheB
     };
     try {
       const result = await runSegment(job, {
-        ...bench, signal: abort.signal, pause, reserve, onProgress: (progress) => send({ type: "progress", id, progress }),
+        ...bench, networks: await devices.on(job.device), signal: abort.signal, pause, reserve, onProgress: (progress) => send({ type: "progress", id, progress }),
       });
       send({ type: "done", id, result });
     } catch (error) {
@@ -89,7 +92,7 @@ async function main({ modelsDir, model: name, threads, device, precision, cacheB
       running.get(command.id)?.abort(new LimnetError("engine_cancelled", "The job was cancelled before it was done."));
     } else process.exit(0);
   });
-  send({ type: "ready", models: model.digest });
+  send({ type: "ready", models: model.digest, device: own.device });
 }
 
 // The parent is gone or has closed the channel: nobody waits for an answer.

@@ -1,6 +1,7 @@
 /** The engine as the server holds it: a child process that may die, hang or be killed at any time without harm to the server. */
 import { LimnetError } from "../errors.js";
 import { EngineChild, type EngineLog } from "./child-process.js";
+import type { Place } from "./device.js";
 import type { OnnxOptions } from "./onnx.js";
 import type { Engine, SegmentJob, SegmentOptions, SegmentResult, Urgency } from "./protocol.js";
 
@@ -45,9 +46,15 @@ export class EngineProcess implements Engine {
   /** Deaths since the last job that was answered: the next start waits longer. */
   #deaths = 0;
   #restart: NodeJS.Timeout | null = null;
+  #device: Place | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
+  }
+
+  /** Of the last child that started. */
+  get device(): Place | undefined {
+    return this.#device;
   }
 
   /** Process id of the running child; for tests and for the status page. */
@@ -129,7 +136,10 @@ export class EngineProcess implements Engine {
     const starting = EngineChild.start({ modelsDir, model, threads, device, precision, cacheBytes, memoryBytes }, { logger, wait, signal: this.#closing.signal });
     this.#child = starting;
     starting.then(
-      (child) => child.ended.then((how) => this.#lost(starting, how)),
+      (child) => {
+        this.#device = child.device;
+        return child.ended.then((how) => this.#lost(starting, how));
+      },
       () => this.#forget(starting),
     );
     return starting;

@@ -1,13 +1,13 @@
 /** The networks on ONNX Runtime. Lives in the engine's child process only: a run blocks its thread. */
 import { availableParallelism } from "node:os";
-import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from "onnxruntime-node";
-import { type GraphName, greyImage, type Networks, type NetworkSettings, type Tensor } from "../apps/limnet/networks.js";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { type GraphName, greyImage, type NetworkSettings, type Tensor } from "../apps/limnet/networks.js";
 import { LimnetError } from "../errors.js";
+import { hasCuda } from "./cuda.js";
+import { cardOf, type Device, type Place } from "./device.js";
+import type { PlacedNetworks } from "./devices.js";
 import type { Model, Precision } from "./models.js";
 import { faster, sampleFeeds } from "./precision.js";
-
-/** As MONAI Label has it. "auto": CUDA where ONNX Runtime has brought it along, else the CPU. */
-export type Device = "auto" | "cpu" | "cuda";
 
 export interface OnnxOptions {
   /** Threads inside one run; default: all cores. */
@@ -19,12 +19,12 @@ export interface OnnxOptions {
   readonly onNote?: (sentence: string) => void;
 }
 
-export class OnnxNetworks implements Networks {
+export class OnnxNetworks implements PlacedNetworks {
   readonly settings: NetworkSettings;
   readonly #model: Model;
   readonly #threads: number;
   readonly #options: OnnxOptions;
-  #device: "cpu" | "cuda";
+  #device: Place;
   readonly #precision = new Map<GraphName, Precision>();
   readonly #sessions = new Map<GraphName, Promise<InferenceSession>>();
 
@@ -34,12 +34,11 @@ export class OnnxNetworks implements Networks {
     this.#threads = options.threads ?? availableParallelism();
     this.#options = options;
     const { device = "auto" } = options;
-    const bundled = listSupportedBackends().some(({ name, bundled: here }) => name === "cuda" && here);
-    this.#device = device === "cuda" || (device === "auto" && bundled) ? "cuda" : "cpu";
+    this.#device = device !== "auto" ? device : hasCuda() ? "cuda" : "cpu";
   }
 
   /** Where the networks run. Known for sure after `warmUp`. */
-  get device(): "cpu" | "cuda" {
+  get device(): Place {
     return this.#device;
   }
 
@@ -72,7 +71,7 @@ export class OnnxNetworks implements Networks {
   /** int8 is for the CPU; whether it is faster depends on its instructions, so it is tried. */
   async #choosePrecision(): Promise<void> {
     const { precision = "auto", onNote } = this.#options;
-    if (this.#device === "cuda" || precision === "fp32") return;
+    if (this.#device !== "cpu" || precision === "fp32") return;
     for (const graph of this.#model.int8) {
       if (precision === "int8") this.#precision.set(graph, "int8");
       else {
@@ -107,14 +106,14 @@ export class OnnxNetworks implements Networks {
 
   async #create(graph: GraphName, precision: Precision): Promise<InferenceSession> {
     const bytes = await this.#model.load(graph, precision);
-    const open = (executionProviders: string[]) => InferenceSession.create(bytes, {
+    const open = (executionProviders: InferenceSession.ExecutionProviderConfig[]) => InferenceSession.create(bytes, {
       executionProviders, intraOpNumThreads: this.#threads, interOpNumThreads: 1, graphOptimizationLevel: "all", logSeverityLevel: 3,
       // Threads that spin between operators halve the speed as soon as anything else runs on the machine, the HTTP
       // process for one (measured: key graph at 256, two threads, loaded machine: 92 ms spinning, 35 ms not).
       extra: { session: { intra_op: { allow_spinning: "0" } } },
     });
     try {
-      return await open(this.#device === "cuda" ? ["cuda", "cpu"] : ["cpu"]);
+      return await open(this.#device === "cpu" ? ["cpu"] : [{ name: "cuda", deviceId: cardOf(this.#device) }, "cpu"]);
     } catch (cause) {
       if (this.#device === "cpu") throw failed(graph, cause);
       // Asked for, or brought along but without a driver: the CPU does it too.

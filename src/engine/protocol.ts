@@ -2,6 +2,7 @@
  * What crosses the border of the engine process. Voxels travel as files: a message holds paths and digests only.
  */
 import type { Axis, Pixel } from "../imaging/geometry.js";
+import type { Device, Place } from "./device.js";
 
 /** One click on a slice. Row and column are those of the slice as `slicePlane` of the imaging room lays it out. */
 export interface SliceClick extends Pixel {
@@ -52,6 +53,8 @@ export interface SegmentJob {
   /** Folder that receives `<outputs[n]>` per round: written whole under another name, then renamed. */
   readonly outputs: readonly string[];
   readonly settings: LimnetSettings;
+  /** Where it is to run; default, and where that is missing: the engine's own device. */
+  readonly device?: Device;
   /** Label volume of the same grid (non-zero = object), for `fusion: "oracle"`. */
   readonly truthPath?: string;
   /** Also writes the current set (before fusion) to `<outputs[n]>.current`. */
@@ -127,7 +130,7 @@ export type EngineCommand =
 
 /** Child to parent. */
 export type EngineEvent =
-  | { readonly type: "ready"; readonly models: string }
+  | { readonly type: "ready"; readonly models: string; readonly device: Place }
   /** For the log: what was chosen, or is missing. May come before ready. */
   | { readonly type: "note"; readonly text: string }
   /** Instead of ready: the process ends. */
@@ -149,6 +152,8 @@ export interface SegmentOptions {
 /** The engine as the rest of the server sees it. Its process is started by `start` and ended by `close`. */
 export interface Engine {
   start(): Promise<void>;
+  /** Where its networks run; known once it has started. */
+  readonly device?: Place;
   /** Runs a job. Rejects with an error of the catalogue: engine_cancelled, engine_died, engine_timeout, out_of_memory … */
   segment(job: SegmentJob, options?: SegmentOptions): Promise<SegmentResult>;
   close(): Promise<void>;

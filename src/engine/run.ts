@@ -9,6 +9,7 @@ import { checkCancel, propagate } from "../apps/limnet/propagation/propagate.js"
 import { walk } from "../apps/limnet/walker/walker.js";
 import { LimnetError } from "../errors.js";
 import { changeOf } from "./change.js";
+import type { Place } from "./device.js";
 import type { Axis } from "../imaging/geometry.js";
 import { readHeader, readVolume } from "../imaging/read.js";
 import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
@@ -18,7 +19,7 @@ import { readState, writeState } from "./state.js";
 import type { VolumeStore } from "./volumes.js";
 
 export interface Workbench {
-  readonly networks: Networks;
+  readonly networks: Networks & { readonly device?: Place };
   /** Digest of the networks. */
   readonly model: string;
   readonly volumes: VolumeStore;
@@ -102,7 +103,7 @@ async function runRound(
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
   const { planes: propagated, disagreement, decoded } = await propagate({
-    networks, source, cache: bench.cache, model: bench.model, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", signal, pause,
+    networks, source, cache: bench.cache, model: `${bench.model} ${networks.device ?? ""}`, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", signal, pause,
     onSlice: (index, plane, done) => onProgress?.({
       stage: "propagate", round, slice: index, done, total: source.count,
       ...(job.changes && { change: changeOf(previous === null ? null : readSlice(previous, shape, axis, index), plane, planeShape(shape, axis)) }),

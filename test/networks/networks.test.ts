@@ -218,6 +218,25 @@ describe("the device", () => {
     }
   });
 
+  it("of a request is opened once, and where it is missing the answer comes from the engine's own, said once", async () => {
+    const log: unknown[] = [];
+    const scan = await writeScan(ellipsoid(shape));
+    const engine = new EngineProcess({ modelsDir: models, model: "lite", threads: 1, precision: "fp32", logger: { warn: (_, meta) => log.push(meta?.text) } });
+    try {
+      await engine.start();
+      const rounds = [click(shape[2] / 2, shape[1] / 2, shape[0] / 2)];
+      const masks = [];
+      for (const device of [undefined, "cuda:7", "cuda:7", "cpu"] as const) masks.push(await stored((await engine.segment(jobOf(scan, rounds, { device }))).rounds[0].fusedPath));
+      // A machine with eight cards has nothing to say, one without may differ by rounding.
+      const said = log.filter((text) => /^A request asks for the device "cuda:7", .+: such requests run on .+\.$/.test(String(text)));
+      expect(said.length).toBeLessThanOrEqual(1);
+      if (engine.device === "cpu" && said.length === 1) for (const mask of masks) expect(Buffer.compare(mask, masks[0])).toBe(0);
+    } finally {
+      await engine.close();
+      await scan.remove();
+    }
+  });
+
   it("auto says nothing where there is no CUDA", async () => {
     const notes: string[] = [];
     const networks = await networksOf("lite", { device: "auto", onNote: (note) => notes.push(note) });

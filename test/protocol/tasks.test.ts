@@ -128,6 +128,11 @@ describe("batch inference", () => {
     await api().delete("/batch/infer").expect(200, "null");
   });
 
+  it("is told of a device that cannot be before anything runs", async () => {
+    const { body } = await api().post("/batch/infer/limnet").send({ device: "tpu" }).expect(422);
+    expect(body.detail).toMatch(/"device" must be/);
+  });
+
   it("notes images that fail, and goes on", async () => {
     const { run } = lab.behave;
     lab.behave.run = async (asked, options) => {

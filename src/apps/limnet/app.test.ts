@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readVolume } from "../../imaging/read.js";
 import { onDisk } from "../result-file.js";
+import { LimnetApp } from "./app.js";
 import { TestBench, testGeometry, testShape } from "./testing-app.js";
 
 let bench: TestBench;
@@ -112,6 +113,30 @@ describe("limnet_2d", () => {
     expect((await ask({ background: [a, d], slice: -1 }, { model: "limnet_2d" })).own.slice).toBe(6);
     expect(sum((await ask({ foreground: [a], slice: 3 }, { model: "limnet_2d" })).mask)).toBe(0);
     await expect(ask({ foreground: [a], slice: 8 }, { model: "limnet_2d" })).rejects.toMatchObject({ code: "bad_params" });
+  });
+});
+
+describe("the device of a request", () => {
+  test("goes to the engine with every round; what was computed elsewhere counts all the same", async () => {
+    await ask({ foreground: [a], device: "NVIDIA RTX A6000:1" });
+    await ask({ foreground: [a], device: "cpu" });
+    await ask({ foreground: [a, b] });
+    expect(bench.engine.jobs.map(({ device }) => device)).toEqual(["cuda:1", undefined]);
+  });
+
+  test("must be one that there can be", async () => {
+    await expect(ask({ foreground: [a], device: "tpu" })).rejects.toMatchObject({ code: "bad_params", message: expect.stringContaining('"cuda:1"') });
+    expect(bench.engine.jobs).toHaveLength(0);
+  });
+
+  test("is one of the list of the model, whose first is where the engine runs", () => {
+    const lists = (["cpu", "cuda", "cuda:1"] as const).map((device) => {
+      Object.assign(bench.engine, { device });
+      return bench.app.models.get("limnet")!.config().device;
+    });
+    expect(lists).toEqual([["cpu"], ["cuda", "cpu"], ["cuda:1", "cpu"]]);
+    const elsewhere = new LimnetApp({ name: "t", description: "", version: "0", labels: [], stateDir: bench.stateDir });
+    expect(elsewhere.models.get("limnet")!.config().device).toEqual(["auto", "cpu", "cuda"]);
   });
 });
 

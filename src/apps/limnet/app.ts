@@ -108,7 +108,7 @@ export class LimnetApp implements App {
     const context: TaskContext = {
       workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
-      journals, labels, lock, keeper: this.#keeper, desk, answers: new AnswerCache(), modelFiles: options.modelFiles ?? [],
+      devices: () => devicesOf(engine), journals, labels, lock, keeper: this.#keeper, desk, answers: new AnswerCache(), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent", limits: options.limits ?? {},
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);
@@ -137,6 +137,13 @@ export class LimnetApp implements App {
     await this.#keeper.close();
     await this.#options.engine?.close();
   }
+}
+
+/** Clients send the first one back with every request: it must be the one that serves them best. */
+function devicesOf(engine: Engine | undefined): readonly string[] {
+  if (engine === undefined) return ["auto", "cpu", "cuda"];
+  const { device = "cpu" } = engine;
+  return device === "cpu" ? ["cpu"] : [device, "cpu"];
 }
 
 function segmentOn(engine: Engine | undefined, job: SegmentJob, options: RunOptions<Progress>): Promise<SegmentResult> {

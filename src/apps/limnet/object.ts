@@ -4,6 +4,7 @@
  */
 import { rename, rm } from "node:fs/promises";
 import { diskFull } from "../../engine/state.js";
+import type { Device } from "../../engine/device.js";
 import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
@@ -20,6 +21,8 @@ export interface ObjectRequest {
   readonly image: ImageSource;
   readonly user: string;
   readonly signal: AbortSignal;
+  /** Where rounds that are computed run; no part of what they are: kept rounds of another device count. */
+  readonly device?: Device;
   readonly watch?: Watch;
   /** What the queue is told of each round (jobs.ts): how pressing it is, what takes its place. */
   readonly place?: Pick<JobOptions, "urgency" | "giveWay" | "requestId">;
@@ -188,10 +191,10 @@ export class ObjectWork {
   /** Runs one round; once more when the engine died on the way. */
   async #round(step: Step, at: number, base: string | null, strict: boolean): Promise<StateRecord> {
     const { queue } = this.#workshop;
-    const { image, user, signal, watch, place } = this.#request;
+    const { image, user, signal, watch, place, device } = this.#request;
     const round = roundsOf(step.ops.slice(0, at + 1)).length;
     const key = step.keys[at];
-    const job = { ...segmentJob(image, step, at, base, this.#journal.statePath(key)), changes: watch?.changes };
+    const job = { ...segmentJob(image, step, at, base, this.#journal.statePath(key)), changes: watch?.changes, ...(device && { device }) };
     const once = () => queue.run(job, {
       ...place, signal, key: user, about: image.digest,
       onPlace: (before) => watch?.queued(before, round), onProgress: (progress) => watch?.progress(progress, round),

@@ -1,4 +1,5 @@
 /** `params` of a request (protocol 2.1, 3.3): free-form JSON of many clients, checked and given types. */
+import { type Device, parseDevice } from "../../engine/device.js";
 import { LimnetError } from "../../errors.js";
 import { type Axis, axisCodes, chooseAxis, type Geometry, type Shape } from "../../imaging/geometry.js";
 import { maskDtypes, type MaskExtension, maskExtensions } from "../../imaging/mask.js";
@@ -17,6 +18,8 @@ export interface MaskRequest {
   readonly writeFile: boolean;
   /** Grey window in real values; null: chosen from the volume. */
   readonly window: readonly [number, number] | null;
+  /** Absent: the engine's own. */
+  readonly device?: Device;
 }
 
 /** Longest name of an object, in characters, unless another is given. */
@@ -36,6 +39,7 @@ export function parseMaskRequest(params: Params, imageExtension: string, maxLabe
     compress: flag(params, "result_compress", false),
     writeFile: flag(params, "result_write_to_file", true),
     window: parseWindow(params.window),
+    device: parseDevice(params.device),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What is stored of all objects: for batch inference, which does the clicks again with the networks of today, and for strategies. */
 import { stat } from "node:fs/promises";
 import path from "node:path";
+import type { Device } from "../../engine/device.js";
 import { readHeader } from "../../imaging/read.js";
 import type { ImageSource, InferOptions, InferResult, Params, StoredWork } from "../app.js";
 import { resultFile } from "../result-file.js";
@@ -56,7 +57,7 @@ export class LimnetStored implements StoredWork {
     const mask = new Uint8Array(shape[0] * shape[1] * shape[2]);
     const told: Record<string, unknown>[] = [];
     for (const [n, journal] of objects.entries()) {
-      const state = await this.#recompute(image, journal, options);
+      const state = await this.#recompute(image, journal, options, wanted.device);
       const own = await readMask(state.fusedPath, shape);
       for (let at = 0; at < mask.length; at++) if (own[at]) mask[at] = n + 1;
       const { label } = journal.identity;
@@ -93,12 +94,12 @@ export class LimnetStored implements StoredWork {
   }
 
   /** The clicks in force, as if they were sent again: what these networks computed already is kept. */
-  #recompute(image: ImageSource, journal: Journal, { signal, urgency = "batch", requestId }: InferOptions): Promise<ObjectState> {
+  #recompute(image: ImageSource, journal: Journal, { signal, urgency = "batch", requestId }: InferOptions, device?: Device): Promise<ObjectState> {
     const { desk, lock, workshop } = this.#context;
     const { identity } = journal;
     const name = objectName(identity);
     return desk.sit(name, "infer", signal, (stop, watch) => lock.run(name, { signal: stop }, async () => {
-      const work = await ObjectWork.open(workshop, journal, { image, user: identity.user, signal: stop, watch, place: { urgency, requestId } });
+      const work = await ObjectWork.open(workshop, journal, { image, user: identity.user, signal: stop, watch, device, place: { urgency, requestId } });
       const step = stepInForce(work.history);
       // Undone to nothing while this waited for its turn.
       if (!step) return work.move(0, "infer");

@@ -29,6 +29,8 @@ export interface TaskContext {
   /** Files of the networks, all models alike. */
   readonly modelFiles: readonly { readonly name: string; readonly path: string }[];
   readonly labels: readonly string[];
+  /** Names of devices for clients, the default first. */
+  readonly devices: () => readonly string[];
   /** Throws LimnetError out_of_memory for a volume that cannot be worked on here. */
   readonly checkMemory?: (header: VolumeHeader) => void;
   readonly fusion: FusionKind;
@@ -67,7 +69,7 @@ export class LimnetTask implements InferTask {
 
   /** Options that clients show; arrays are choices, the default first (protocol 3.2). */
   config(): Record<string, unknown> {
-    return { device: ["cpu"], axis: ["auto", "axial", "coronal", "sagittal"] };
+    return { device: this.#context.devices(), axis: ["auto", "axial", "coronal", "sagittal"] };
   }
 
   files(): TaskContext["modelFiles"] {
@@ -110,7 +112,7 @@ export class LimnetTask implements InferTask {
     const journal = journals.of(identity);
     const begin = given && (await keepStart(journal, given, shape));
     const answer = new Answer({ wanted, grid, part, tempDir, start, answers: this.#context.answers });
-    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, ready: (fusedPath) => answer.begin(fusedPath) });
+    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, device: wanted.device, ready: (fusedPath) => answer.begin(fusedPath) });
     const clicked = await work.click({ model: this.#name, axis, settings, ...(begin && { start: begin }) }, lists);
     // Without a click, the mask is the one that there was.
     const state = clicked.step === null && begin ? { ...clicked, fusedPath: journal.startPath(begin) } : clicked;
