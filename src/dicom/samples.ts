@@ -4,6 +4,7 @@ import type { Dataset } from "./dataset.js";
 import type { PixelFormat } from "./instance.js";
 import type { Keyword } from "./tags.js";
 import type { DecodedFrame } from "./types.js";
+import { rescaleWords, type Words } from "./words.js";
 
 /** Arrays that stored samples are put into. */
 export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array | Float32Array | Int32Array | Uint32Array;
@@ -59,7 +60,8 @@ export function fill(out: Samples, at: number, decoded: DecodedFrame, format: Pi
   if (whole && !table && format.samplesPerPixel === 1 && raw instanceof Uint16Array) {
     // Words that are samples already: most CT, whose offset is worked in here.
     const samples = signed ? new Int16Array(raw.buffer, raw.byteOffset, pixels) : raw;
-    for (let pixel = 0; pixel < pixels; pixel++) out[at + pixel] = factor * samples[pixel] + offset;
+    if (out instanceof Int16Array) rescaleWords(out, at, samples.length === pixels ? samples : samples.subarray(0, pixels), factor, offset);
+    else for (let pixel = 0; pixel < pixels; pixel++) out[at + pixel] = factor * samples[pixel] + offset;
     return;
   }
   // The sign bit is moved to the top of 32 bits and back.
@@ -70,6 +72,16 @@ export function fill(out: Samples, at: number, decoded: DecodedFrame, format: Pi
     const sample = table ? table.grey[clamp(((bits >>> up) - table.first), table.grey.length)] : isSigned ? bits >> up : bits >>> up;
     out[at + pixel] = factor * sample + offset;
   }
+}
+
+/** The samples of a frame where they lie there as whole words of 16 bits, one for each pixel; null where they do not. */
+export function plainWords(decoded: DecodedFrame, format: PixelFormat): Words | null {
+  const { bitsAllocated, bitsStored, highBit, samplesPerPixel, photometric, signed, rows, columns } = format;
+  if (decoded.bitsAllocated !== 16 || bitsAllocated !== 16 || bitsStored !== 16 || highBit !== 15 || samplesPerPixel !== 1 || photometric === "PALETTE COLOR") return null;
+  const pixels = rows * columns;
+  const raw = words(decoded, pixels) as Uint16Array;
+  if (raw.length < pixels) return null;
+  return signed ? new Int16Array(raw.buffer, raw.byteOffset, pixels) : raw.subarray(0, pixels);
 }
 
 const clamp = (index: number, length: number) => (index < 0 ? 0 : index >= length ? length - 1 : index);

@@ -6,6 +6,7 @@ import type { Rescale } from "./instance.js";
 import { type Filling, type Samples, storedRange } from "./samples.js";
 import type { Slice } from "./stack.js";
 import { suvFactor } from "./suv.js";
+import { boundsOf, rangeOfWords, rescaleWords, type Words } from "./words.js";
 
 export interface Storage {
   readonly dtype: Exclude<HeldDtype, "float64">;
@@ -62,9 +63,9 @@ export function makeArray({ dtype }: Storage, voxels: number): Samples {
  */
 export function settle(kept: Samples, { slope, intercept }: Storage): { voxels: Voxels; slope: number; intercept: number } {
   const asItIs = { voxels: kept, slope, intercept };
-  if (!mayFold({ slope, intercept }, kept) || !fitsWords({ slope, intercept }, rangeOf(kept))) return asItIs;
+  if (!mayFold({ slope, intercept }, kept) || !allFit({ slope, intercept }, kept)) return asItIs;
   const voxels = new Int16Array(kept.buffer, kept.byteOffset, kept.length);
-  for (let at = 0; at < voxels.length; at++) voxels[at] = slope * kept[at] + intercept;
+  rescaleWords(voxels, 0, kept as Words, slope, intercept);
   return { voxels, slope: 1, intercept: 0 };
 }
 
@@ -80,8 +81,14 @@ export function fitsWords({ slope, intercept }: Rescale, [low, high]: readonly [
   return dtype === "int8" || dtype === "int16";
 }
 
+/** True where every one of the values, rescaled, fits signed words of 16 bits. */
+export function allFit(rescale: Rescale, values: Samples): boolean {
+  return (values instanceof Uint16Array && fitsWords(rescale, boundsOf(values))) || fitsWords(rescale, rangeOf(values));
+}
+
 /** Smallest and largest value. */
-export function rangeOf(values: Samples): [number, number] {
+function rangeOf(values: Samples): readonly [number, number] {
+  if (values instanceof Uint16Array || values instanceof Int16Array) return rangeOfWords(values);
   let [low, high] = [Infinity, -Infinity];
   for (let at = 0; at < values.length; at++) {
     const value = values[at];

@@ -5,10 +5,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { arrayOf } from "../imaging/dtype.js";
 import { layNifti } from "../imaging/nifti-write.js";
 import type { VolumePlan } from "./plan.js";
-import { fill, type Filling, type Samples, storedRange } from "./samples.js";
+import { fill, type Filling, plainWords, type Samples, storedRange } from "./samples.js";
 import { decodeSlice, type Ready } from "./series.js";
 import type { Slice } from "./stack.js";
-import { fitsWords, mayFold, rangeOf } from "./storage.js";
+import { allFit, fitsWords, mayFold } from "./storage.js";
 import type { DecodedFrame, FrameDecoder } from "./types.js";
 
 /** Bytes that are filled before they are hashed and written: they stay in the cache of the processor meanwhile. */
@@ -76,16 +76,14 @@ async function laidOut({ parts, storage, shape }: VolumePlan, frames: readonly D
   // The bits of a pixel alone may say that everything fits: the 12 of most CT do.
   if (parts.every(({ instance }) => fitsWords(storage, storedRange(instance.format!)))) return folded;
   const scratch = new type(shape[0] * shape[1]);
-  const range: [number, number] = [Infinity, -Infinity];
   for (const [k, slice] of parts.entries()) {
-    place(scratch, 0, slice, frames[k], storage.filling(slice));
-    const [low, high] = rangeOf(scratch);
-    range[0] = Math.min(range[0], low);
-    range[1] = Math.max(range[1], high);
+    const words = inverted ? null : plainWords(frames[k], slice.instance.format!);
+    if (!words) place(scratch, 0, slice, frames[k], storage.filling(slice));
+    if (!allFit(storage, words ?? scratch)) return asItIs;
     if (k % 16 === 15) await nextTurn();
     signal?.throwIfAborted();
   }
-  return fitsWords(storage, range) ? folded : asItIs;
+  return folded;
 }
 
 function place(out: Samples, at: number, { instance }: Slice, frame: DecodedFrame, filling: Filling): void {
