@@ -1,5 +1,6 @@
 /** A series that comes one instance after the other: each slice can be used as soon as it is here. */
 import { LocalDecoder } from "./codecs/decode.js";
+import type { DigestThread } from "./digest-thread.js";
 import { unfit } from "./group.js";
 import { type Instance, parseInstance } from "./instance.js";
 import { planSeries, planSlice, sourceOf } from "./plan.js";
@@ -47,9 +48,9 @@ export class SeriesAssembler {
    * Writes the volume that stands for the series as NIfTI to `path`, and tells what it is, with the sha256 of the file in hexadecimal.
    * @throws LimnetError bad_volume where there is none; what the file system throws
    */
-  async write(path: string): Promise<{ readonly source: PlannedVolume; readonly digest: string }> {
+  async write(path: string, digests: DigestThread): Promise<{ readonly source: PlannedVolume; readonly digest: string }> {
     const { volumes: [plan] } = planSeries(this.#instances, this.#options);
-    const digest = await writeVolume(plan, { decoder: this.#decoder, signal: this.#options.signal }, ({ instance, frame }) => this.#decoded.get(instance)?.[frame.number - 1], path);
+    const digest = await writeVolume(plan, { decoder: this.#decoder, digests, signal: this.#options.signal }, ({ instance, frame }) => this.#decoded.get(instance)?.[frame.number - 1], path);
     const { shape, geometry, info, slices, attributes } = plan;
     return { source: { shape, geometry, info, slices, attributes }, digest };
   }

@@ -83,7 +83,7 @@ export function fitsWords({ slope, intercept }: Rescale, [low, high]: readonly [
 
 /** True where every one of the values, rescaled, fits signed words of 16 bits. */
 export function allFit(rescale: Rescale, values: Samples): boolean {
-  return (values instanceof Uint16Array && fitsWords(rescale, boundsOf(values))) || fitsWords(rescale, rangeOf(values));
+  return ((values instanceof Uint16Array || values instanceof Int16Array) && fitsWords(rescale, boundsOf(values))) || fitsWords(rescale, rangeOf(values));
 }
 
 /** Smallest and largest value. */

@@ -8,6 +8,9 @@ describe("words of 16 bits", () => {
     for (const [value, most] of [[0, 0], [1, 1], [4095, 4095], [0x7fff, 0x7fff], [0x8000, 0xffff]]) {
       for (const place of [0, 1, 2]) expect(boundsOf(Uint16Array.from({ length: 3 }, (_, at) => (at === place ? value : 0)))).toEqual([0, most]);
     }
+    for (const [value, limit] of [[0, 1], [-1, 1], [5, 8], [-9, 16], [-32_768, 32_768], [32_767, 32_768]]) {
+      for (const place of [0, 1, 2, 3]) expect(boundsOf(Int16Array.from({ length: 4 }, (_, at) => (at === place ? value : 0)).subarray(Math.min(place, 1)))).toEqual([-limit, limit - 1]);
+    }
     expect(boundsOf(new Uint16Array(0))).toEqual([0, 0]);
     expect(rangeOfWords(memory.subarray(1))).toEqual([7, 40_000]);
     expect(rangeOfWords(Int16Array.of(-5, 32_767, 3))).toEqual([-5, 32_767]);

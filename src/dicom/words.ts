@@ -10,8 +10,9 @@ export function rangeOfWords(values: Words): [number, number] {
 }
 
 /** Limits that hold every value, as wide as the bits in use: four times quicker than the exact ones. */
-export function boundsOf(values: Uint16Array): [number, number] {
-  return [0, 2 ** (32 - Math.clz32(bitsIn(values))) - 1];
+export function boundsOf(values: Words): [number, number] {
+  const limit = 2 ** (32 - Math.clz32(bitsIn(values)));
+  return values instanceof Int16Array ? [-limit, limit - 1] : [0, limit - 1];
 }
 
 /** Writes factor * value + offset of each value into `out` from `at` on; `out` may be the memory of `values`. */
@@ -24,14 +25,19 @@ export function rescaleWords(out: Int16Array, at: number, values: Words, factor:
   else scaleUnsigned(target, values, factor, offset);
 }
 
-/** All values or-ed, two at a time. */
-function bitsIn(values: Uint16Array): number {
+/** All values or-ed, two at a time; of negative ones the complement. */
+function bitsIn(values: Words): number {
   const head = values.byteOffset % 4 === 0 || values.length === 0 ? 0 : 1;
   const pairs = new Uint32Array(values.buffer, values.byteOffset + 2 * head, (values.length - head) >> 1);
   let bits = 0;
-  for (let at = 0; at < pairs.length; at++) bits |= pairs[at];
-  if (head === 1) bits |= values[0];
-  if (values.length > 0) bits |= values[values.length - 1];
+  const signed = values instanceof Int16Array;
+  if (signed) {
+    // The sign of each half, spread over it.
+    for (let at = 0; at < pairs.length; at++) bits |= pairs[at] ^ (((pairs[at] >>> 15) & 0x10001) * 0xffff);
+  } else {
+    for (let at = 0; at < pairs.length; at++) bits |= pairs[at];
+  }
+  for (const value of values.length > 0 ? [values[0], values[values.length - 1]] : []) bits |= signed && value < 0 ? ~value : value;
   return (bits | (bits >>> 16)) & 0xffff;
 }
 

@@ -6,14 +6,19 @@ import { ctSeries } from "../../test/archive/series.js";
 import { fileDigest } from "../imaging/digest.js";
 import { writeNifti } from "../imaging/nifti-write.js";
 import { SeriesAssembler } from "./assembler.js";
+import { DigestThread } from "./digest-thread.js";
 import { readSeries } from "./series.js";
 
 const fixtures = join(import.meta.dirname, "..", "..", "test", "fixtures", "dicom");
 let folder: string;
+const digests = new DigestThread();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "limnet-write-volume-"));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await digests.close();
+  await rm(folder, { recursive: true, force: true });
+});
 
 async function filesOf(name: string): Promise<Buffer[]> {
   const at = join(fixtures, name);
@@ -29,7 +34,7 @@ describe("a volume that is written piece by piece", () => {
     await writeNifti(volume, whole, { gzip: false });
     const assembler = new SeriesAssembler({ onlyFirst: true });
     for (const file of files) await assembler.add(file);
-    const { source, digest } = await assembler.write(pieces);
+    const { source, digest } = await assembler.write(pieces, digests);
     expect((await readFile(pieces)).equals(await readFile(whole))).toBe(true);
     expect(digest).toBe(await fileDigest(whole));
     expect(source).toEqual({ ...rest, shape: volume.shape, geometry: volume.geometry });
@@ -40,6 +45,6 @@ describe("a volume that is written piece by piece", () => {
     const assembler = new SeriesAssembler({ signal: stop.signal });
     for (const { file } of ctSeries(3)) await assembler.add(file);
     stop.abort(new Error("enough"));
-    await expect(assembler.write(join(folder, "none.nii"))).rejects.toThrow("enough");
+    await expect(assembler.write(join(folder, "none.nii"), digests)).rejects.toThrow("enough");
   });
 });

@@ -1,9 +1,9 @@
 /** A planned volume straight into a NIfTI file, piece by piece: it is never in memory as a whole, beside the files that it is made of. */
-import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { arrayOf } from "../imaging/dtype.js";
 import { layNifti } from "../imaging/nifti-write.js";
+import type { DigestThread } from "./digest-thread.js";
 import type { VolumePlan } from "./plan.js";
 import { fill, type Filling, plainWords, type Samples, storedRange } from "./samples.js";
 import { decodeSlice, type Ready } from "./series.js";
@@ -16,6 +16,7 @@ const pieceBytes = 1 << 21;
 
 export interface WriteVolumeOptions {
   readonly decoder: FrameDecoder;
+  readonly digests: DigestThread;
   readonly signal?: AbortSignal;
 }
 
@@ -31,36 +32,36 @@ export async function writeVolume(plan: VolumePlan, options: WriteVolumeOptions,
   const { header } = layNifti({ voxels: new type(0), shape, geometry, slope, intercept }, { gzip: false });
   const area = shape[0] * shape[1];
   const perPiece = Math.max(1, Math.floor(pieceBytes / (area * type.BYTES_PER_ELEMENT)));
-  const sum = createHash("sha256").update(header);
+  const sum = options.digests.begin();
   const handle = await open(path, "w");
   try {
     await handle.write(header, 0, header.length);
-    // Two pieces in turn: one is filled while the other is on its way to the disk.
-    const pieces = [0, 1].map(() => ({ voxels: new type(area * perPiece), written: Promise.resolve() }));
+    // Three pieces in turn: one is filled while the others are summed and on their way to the disk.
+    const pieces = [0, 1, 2].map(() => ({ voxels: new type(new SharedArrayBuffer(area * perPiece * type.BYTES_PER_ELEMENT)), used: Promise.resolve() }));
     try {
+      pieces[0].used = sum.add(shared(header));
       for (let k = 0, n = 0; k < parts.length; k += perPiece, n++) {
-        const piece = pieces[n % 2];
-        await piece.written;
+        const piece = pieces[n % 3];
+        await piece.used;
         options.signal?.throwIfAborted();
         const count = Math.min(perPiece, parts.length - k);
         for (let at = 0; at < count; at++) place(piece.voxels, at * area, parts[k + at], frames[k + at], filling(parts[k + at]));
-        const bytes = Buffer.from(piece.voxels.buffer, 0, count * area * type.BYTES_PER_ELEMENT);
-        sum.update(bytes);
-        piece.written = writeAll(handle, bytes, header.length + k * area * type.BYTES_PER_ELEMENT);
-        piece.written.catch(() => {});
+        const bytes = new Uint8Array(piece.voxels.buffer, 0, count * area * type.BYTES_PER_ELEMENT);
+        piece.used = Promise.all([sum.add(bytes), writeAll(handle, bytes, header.length + k * area * type.BYTES_PER_ELEMENT)]).then(() => {});
+        piece.used.catch(() => {});
       }
     } finally {
-      await Promise.allSettled(pieces.map(({ written }) => written));
+      await Promise.allSettled(pieces.map(({ used }) => used));
     }
-    for (const { written } of pieces) await written;
+    for (const { used } of pieces) await used;
   } finally {
     await handle.close();
   }
-  return sum.digest("hex");
+  return sum.end();
 }
 
 interface Layout {
-  readonly type: (new (size: number) => Samples) & { readonly BYTES_PER_ELEMENT: number };
+  readonly type: (new (memory: SharedArrayBuffer) => Samples & { readonly buffer: SharedArrayBuffer }) & (new (size: number) => Samples) & { readonly BYTES_PER_ELEMENT: number };
   readonly slope: number;
   readonly intercept: number;
   filling(slice: Slice): Filling;
@@ -90,6 +91,12 @@ function place(out: Samples, at: number, { instance }: Slice, frame: DecodedFram
   fill(out, at, frame, instance.format!, instance.dataset, filling);
 }
 
-async function writeAll(handle: Awaited<ReturnType<typeof open>>, bytes: Buffer, position: number): Promise<void> {
+async function writeAll(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
+}
+
+function shared(bytes: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }

@@ -79,7 +79,7 @@ export class ArchiveClient {
    * @throws LimnetError archive_* ; what was handed on before stays good
    */
   async *retrieveSeries({ study, series }: SeriesPlace, signal?: AbortSignal): AsyncGenerator<Buffer> {
-    yield* this.#instances(this.#wado(study, "series", series), storedSyntax, signal);
+    yield* this.#instances(this.#wado(study, "series", series), storedSyntax, signal, true);
   }
 
   /** One instance as a Part 10 file; `syntax`: a transfer syntax to be transcoded to. @throws LimnetError archive_* */
@@ -89,8 +89,8 @@ export class ArchiveClient {
     throw badAnswer("sent an answer without an instance");
   }
 
-  async *#instances(url: string, accept: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-    const answer = await this.http.send({ method: "GET", url, headers: { Accept: accept }, signal });
+  async *#instances(url: string, accept: string, signal?: AbortSignal, lent = false): AsyncGenerator<Buffer> {
+    const answer = await this.http.send({ method: "GET", url, headers: { Accept: accept }, signal, lent });
     if (answer.status !== 200) {
       answer.discard();
       throw badStatus(answer.status);

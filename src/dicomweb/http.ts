@@ -7,6 +7,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { LimnetError } from "../errors.js";
 import { CredentialError, Credentials } from "./credentials.js";
 import { badAnswer, tooSlow, unreachable } from "./errors.js";
+import { addressOf, type Inflow, LentConnection } from "./lent-body.js";
 import type { ArchiveSettings, Deadlines } from "./settings.js";
 
 export interface ArchiveRequest {
@@ -15,6 +16,8 @@ export interface ArchiveRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | NodeJS.ReadableStream;
   readonly signal?: AbortSignal;
+  /** For a large answer: a piece of its body is good only until the next is asked for. */
+  readonly lent?: boolean;
   /** Other deadlines than those of the archive. */
   readonly deadlines?: Partial<Deadlines>;
 }
@@ -78,7 +81,7 @@ export class ArchiveHttp {
     }
   }
 
-  async #once({ method, url, headers = {}, body, signal, deadlines: others }: ArchiveRequest): Promise<ArchiveAnswer> {
+  async #once({ method, url, headers = {}, body, signal, lent, deadlines: others }: ArchiveRequest): Promise<ArchiveAnswer> {
     signal?.throwIfAborted();
     const deadlines = { ...this.settings.deadlines, ...others };
     const authorization = await this.#credentials.header();
@@ -91,17 +94,19 @@ export class ArchiveHttp {
       signal?.removeEventListener("abort", onAbort);
     };
     const start = performance.now();
+    const secure = url.startsWith("https:");
+    const connection = lent ? new LentConnection(addressOf(url)) : null;
     const told = (status: number) => this.onAnswer?.(method, status, (performance.now() - start) / 1000);
     try {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        const secure = url.startsWith("https:");
         const length: Record<string, number> = Buffer.isBuffer(body) ? { "Content-Length": body.length } : {};
         const req = (secure ? httpsRequest : httpRequest)(url, {
           method,
-          agent: secure ? this.#https : this.#http,
+          ...(connection ? { createConnection: () => connection.socket } : { agent: secure ? this.#https : this.#http }),
           // Sizes are promised for what travels, so nothing is compressed on the way.
           headers: { Accept: "*/*", "Accept-Encoding": "identity", ...headers, ...length, ...(authorization !== null && { Authorization: authorization }) },
         });
+        connection?.watch(req);
         const first = setTimeout(() => req.destroy(tooSlow("did not answer", deadlines.answer)), deadlines.answer);
         const abort = () => req.destroy(stop.signal.reason);
         stop.signal.addEventListener("abort", abort, { once: true });
@@ -123,7 +128,7 @@ export class ArchiveHttp {
         }
       });
       told(response.statusCode ?? 0);
-      return { status: response.statusCode ?? 0, headers: response.headers, body: pieces(response, deadlines, stop.signal, settle), discard: () => { settle(); response.destroy(); } };
+      return { status: response.statusCode ?? 0, headers: response.headers, body: pieces(connection?.body ?? response, deadlines, stop.signal, settle), discard: () => { settle(); response.destroy(); } };
     } catch (error) {
       told(0);
       settle();
@@ -133,7 +138,7 @@ export class ArchiveHttp {
 }
 
 /** The pieces of an answer, each within the idle deadline; a connection that ends before the length that was told is an error. */
-async function* pieces(response: IncomingMessage, deadlines: Deadlines, stop: AbortSignal, settle: () => void): AsyncGenerator<Buffer> {
+async function* pieces(response: Inflow, deadlines: Deadlines, stop: AbortSignal, settle: () => void): AsyncGenerator<Buffer> {
   const wait = () => setTimeout(() => response.destroy(tooSlow("sent nothing more", deadlines.idle)), deadlines.idle);
   let idle = wait();
   const abort = () => response.destroy(stop.reason);
@@ -143,7 +148,7 @@ async function* pieces(response: IncomingMessage, deadlines: Deadlines, stop: Ab
     for await (const piece of response) {
       // Time that the reader takes is not the archive's.
       clearTimeout(idle);
-      yield piece as Buffer;
+      yield piece;
       idle = wait();
     }
     if (!response.complete) throw badAnswer("cut its answer off. Try again");

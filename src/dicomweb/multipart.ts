@@ -32,7 +32,7 @@ export function boundaryOf(contentType: string | undefined): string | null {
 }
 
 /**
- * The parts of a body, in order. A `Content-Length` of a part is used where it is right, as that saves the search.
+ * The parts of a body, in order; a piece of it is copied before the next is asked for. A `Content-Length` of a part is used where it is right, as that saves the search.
  * @throws LimnetError archive_answer where the body ends early, is no multipart or is beyond the limits
  */
 export async function* splitRelated(body: AsyncIterable<Buffer>, boundary: string, limits: PartLimits): AsyncGenerator<Part> {

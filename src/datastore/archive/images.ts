@@ -1,5 +1,6 @@
 /** Images of the archive as volumes on this disk: loaded once, looked at again when some time has passed, used meanwhile. */
 import { rm } from "node:fs/promises";
+import { DigestThread } from "../../dicom/digest-thread.js";
 import type { FrameDecoder } from "../../dicom/types.js";
 import type { ArchiveClient } from "../../dicomweb/client.js";
 import { isPassing } from "../../dicomweb/errors.js";
@@ -34,6 +35,7 @@ export interface SliceFile extends Omit<LoadedSlice, "volume"> {
 export class ArchiveImages {
   readonly #options: ArchiveImagesOptions & { readonly freshMs: number };
   readonly #stop = new AbortController();
+  readonly #digests = new DigestThread();
   readonly #loads = new Map<string, Promise<SeriesLoad | CachedSeries>>();
   readonly #checked = new Map<string, { readonly content: string; readonly at: number }>();
 
@@ -44,6 +46,7 @@ export class ArchiveImages {
   async close(): Promise<void> {
     this.#stop.abort(new Error("The server stops."));
     for (const load of this.#loads.values()) await load.then((one) => (one instanceof SeriesLoad ? one.done : one)).catch(() => {});
+    await this.#digests.close();
   }
 
   /** The whole volume. @throws LimnetError archive_*, bad_volume, cache_full */
@@ -112,7 +115,8 @@ export class ArchiveImages {
 
   #load(record: SeriesRecord, metadata: ConstructorParameters<typeof SeriesLoad>[2]): SeriesLoad {
     const { client, cache, decoder, log, suv, maxVoxels } = this.#options;
-    const load = new SeriesLoad({ client, cache, decoder, log, suv, maxVoxels, signal: this.#stop.signal }, record, metadata);
+    this.#digests.warm();
+    const load = new SeriesLoad({ client, cache, decoder, digests: this.#digests, log, suv, maxVoxels, signal: this.#stop.signal }, record, metadata);
     load.done.then((done) => this.#note(record.series, done), () => {});
     return load;
   }

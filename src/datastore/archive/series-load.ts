@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import PQueue from "p-queue";
 import { SeriesAssembler } from "../../dicom/assembler.js";
+import type { DigestThread } from "../../dicom/digest-thread.js";
 import { type Instance, instanceFromJson, parseInstance } from "../../dicom/instance.js";
 import type { DicomJson } from "../../dicom/json.js";
 import { planSeries } from "../../dicom/plan.js";
@@ -22,6 +23,7 @@ export interface LoadParts {
   readonly client: ArchiveClient;
   readonly cache: SeriesCache;
   readonly decoder: FrameDecoder;
+  readonly digests: DigestThread;
   readonly log: Log;
   readonly suv: boolean;
   /** Most voxels of a volume. */
@@ -122,7 +124,7 @@ export class SeriesLoad {
   }
 
   async #into(loading: string, streamed: Promise<void>): Promise<CachedSeries> {
-    const { cache, log } = this.#parts;
+    const { cache, digests, log } = this.#parts;
     try {
       const { wanted, content } = await this.#known;
       await streamed;
@@ -130,7 +132,7 @@ export class SeriesLoad {
       if (missing.length > 0) log.info("instances are asked for one by one", { missing: missing.length, of: wanted.size });
       const asked = await Promise.allSettled(new Set([...missing.map((uid) => this.#one(uid)), ...this.#got.values()]));
       this.#complain(asked, wanted.size);
-      return await cache.commit(loading, this.#place.series, content, await this.#assembler.write(SeriesCache.volumeIn(loading)));
+      return await cache.commit(loading, this.#place.series, content, await this.#assembler.write(SeriesCache.volumeIn(loading), digests));
     } catch (error) {
       await cache.abandon(loading);
       throw error;
