@@ -3,6 +3,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { FeatureCache } from "../apps/limnet/propagation/features.js";
 import { LimnetError } from "../errors.js";
 import { checkFits, type Header, planMemory } from "./budget.js";
+import { hasCuda } from "./cuda.js";
 import { Devices } from "./devices.js";
 import { openModel } from "./models.js";
 import { OnnxNetworks, type OnnxOptions } from "./onnx.js";
@@ -40,6 +41,11 @@ function readable(error: unknown): { code: string; message: string } {
   return { code: "engine_failed", message: "The engine failed on this job. The log of the server says more." };
 }
 
+function noCardsFor(device: ChildOptions["device"]): string | undefined {
+  if (device === "cpu") return "and this server was started with the CPU alone (--conf device cpu)";
+  return hasCuda() ? undefined : "but ONNX Runtime has no CUDA here";
+}
+
 async function main({ modelsDir, model: name, threads, device, precision, cacheBytes, memoryBytes = Infinity }: ChildOptions): Promise<void> {
   const model = await openModel(modelsDir, name);
   // They are opened when they are first needed; until then nothing of them is held.
@@ -47,7 +53,7 @@ async function main({ modelsDir, model: name, threads, device, precision, cacheB
   const onNote = (text: string) => send({ type: "note", text });
   const own = new OnnxNetworks(model, { threads, device, precision, onNote });
   await own.warmUp();
-  const devices = new Devices({ own, cpuOnly: device === "cpu", onNote, open: (place) => new OnnxNetworks(model, { threads, device: place, precision }) });
+  const devices = new Devices({ own, noCards: noCardsFor(device), onNote, open: (place) => new OnnxNetworks(model, { threads, device: place, precision }) });
   // The bytes that the sessions were made of would stay until there is work, which may be never.
   await immediate();
   globalThis.gc?.();

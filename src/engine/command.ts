@@ -22,9 +22,9 @@ export function modelsCommand(program: Command): void {
       }
     });
   models.command("add")
-    .description("add a network that `python -m limnet_training convert` has made: a click network (RITM) or a propagation network (XMem)")
+    .description("add a network that `python -m limnet_training convert` has made: a click network (RITM), a propagation network (XMem) or a quality network (ResNet)")
     .argument("<folder>", "holds model.json and the graphs")
-    .option("--name <name>", "of the model; two folders added under one name make one model (default: the name of the folder)")
+    .option("--name <name>", "of the model; folders added under one name make one model (default: the name of the folder)")
     .option("--models <folder>", "folder of the networks", modelsFolder())
     .addHelpText("after", `
 What a model lacks is taken from the default model.

@@ -25,13 +25,13 @@ class Fake implements PlacedNetworks {
   }
 }
 
-async function bench(own: Place, machine: readonly Place[], options: { cpuOnly?: boolean; breaks?: boolean } = {}) {
+async function bench(own: Place, machine: readonly Place[], options: { noCards?: string; breaks?: boolean } = {}) {
   const notes: string[] = [];
   const opened: Fake[] = [];
   const first = new Fake(own, machine);
   await first.warmUp();
   const devices = new Devices<Fake>({
-    own: first, cpuOnly: options.cpuOnly, onNote: (note) => notes.push(note),
+    own: first, noCards: options.noCards, onNote: (note) => notes.push(note),
     open: (place) => {
       opened.push(new Fake(place, machine, options.breaks));
       return opened.at(-1)!;
@@ -72,10 +72,10 @@ it("falls back where a device fails", async () => {
   expect(notes).toEqual(['A request asks for the device "cuda:1", which failed (no memory on the card): such requests run on "cuda".']);
 });
 
-it("opens no card where the operator has taken the CPU", async () => {
-  const { devices, own, opened, notes } = await bench("cpu", ["cpu", "cuda"], { cpuOnly: true });
+it("opens no card where there is a reason, which it says", async () => {
+  const { devices, own, opened, notes } = await bench("cpu", ["cpu", "cuda"], { noCards: "but this server has the CPU alone" });
   expect(await devices.on("cuda")).toBe(own);
   expect(await devices.on("cpu")).toBe(own);
   expect(opened).toEqual([]);
-  expect(notes).toHaveLength(1);
+  expect(notes).toEqual(['A request asks for the device "cuda", but this server has the CPU alone: such requests run on the CPU.']);
 });

@@ -12,8 +12,8 @@ export interface PlacedNetworks extends Networks {
 export interface DevicesOptions<N extends PlacedNetworks> {
   /** The engine's own, warm: for requests that name no device. */
   readonly own: N;
-  /** The operator has taken the CPU: no request may use a card. */
-  readonly cpuOnly?: boolean;
+  /** Why no request gets a card, as the end of a sentence; absent where one may. */
+  readonly noCards?: string;
   /** Makes the networks for a device; they are warmed here. */
   readonly open: (place: Place) => N;
   readonly onNote?: (sentence: string) => void;
@@ -40,12 +40,12 @@ export class Devices<N extends PlacedNetworks> {
   }
 
   async #open(place: Place): Promise<N> {
-    const { own, cpuOnly, open, onNote } = this.#options;
+    const { own, noCards, open, onNote } = this.#options;
     const instead = (why: string) => {
       onNote?.(`A request asks for the device "${place}", ${why}: such requests run on ${own.device === "cpu" ? "the CPU" : `"${own.device}"`}.`);
       return own;
     };
-    if (cpuOnly) return instead("and this server was started with the CPU alone (--conf device cpu)");
+    if (noCards !== undefined && place !== "cpu") return instead(noCards);
     const networks = open(place);
     try {
       await networks.warmUp();

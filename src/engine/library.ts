@@ -29,11 +29,15 @@ const sidecar = z.discriminatedUnion("layout", [
       memory: z.object({ memoryEvery: whole, topK: whole }),
     }),
   }),
+  z.object({
+    ...common, layout: z.literal("resnet"),
+    settings: z.object({ network: z.string(), size: whole, expansion: z.number().min(1), minSide: whole, threshold: z.number().min(0.5).max(1) }),
+  }),
 ]);
 
 type Sidecar = z.infer<typeof sidecar>;
 
-const partGraphs: Record<Sidecar["layout"], readonly GraphName[]> = { ritm: ["click"], xmem: ["key", "value_image", "value", "decode", "read"] };
+const partGraphs: Record<Sidecar["layout"], readonly GraphName[]> = { ritm: ["click"], xmem: ["key", "value_image", "value", "decode", "read"], resnet: ["quality"] };
 
 /** Views of the click network where the converted graph takes any size (the reference zooms to 400; multiples of 32 are quickest). */
 const clickSize = 384;
@@ -56,6 +60,16 @@ function propagationSettings({ size, settings }: Extract<Sidecar, { layout: "xme
     layout: "xmem", hiddenDim, sizes: size === null ? regionSizes : [size], stride, keyDim, valueDim, memoryEvery: memory.memoryEvery, topK: memory.topK,
     presenceThreshold: 0.5, region: { expansion: 1.75, minSide: Math.min(size ?? regionSizes[0], 64) }, stopAfter: 3,
   };
+}
+
+function qualitySettings({ settings: { size, expansion, minSide, threshold } }: Extract<Sidecar, { layout: "resnet" }>): NetworkSettings["quality"] {
+  return { size, expansion, minSide, threshold };
+}
+
+function withPart(settings: NetworkSettings, part: Sidecar): NetworkSettings {
+  if (part.layout === "ritm") return { ...settings, click: clickSettings(part) };
+  if (part.layout === "xmem") return { ...settings, propagation: propagationSettings(part) };
+  return { ...settings, quality: qualitySettings(part) };
 }
 
 async function readJson(path: string, what: string): Promise<unknown> {
@@ -100,7 +114,7 @@ export async function addModel(folder: string, models: string, name: string): Pr
   if (name === manifest.default) throw refuse(`"${name}" is the model that comes with limnet. Choose another name.`);
   const { part, contents } = await readSidecar(folder);
   const base = (Object.hasOwn(manifest.models, name) && manifest.models[name]) || manifest.models[manifest.default];
-  const settings: NetworkSettings = part.layout === "ritm" ? { ...base.settings, click: clickSettings(part) } : { ...base.settings, propagation: propagationSettings(part) };
+  const settings = withPart(base.settings, part);
   const { value_image: _, ...others } = base.graphs;
   const graphsNow: typeof base.graphs = { ...(part.layout === "xmem" ? others : base.graphs) };
   await mkdir(join(models, name), { recursive: true });

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runClicks } from "../../src/apps/limnet/click/click.js";
+import { writePair } from "../../src/apps/limnet/fusion/pairs.js";
 import type { GraphName, Networks, NetworkSettings } from "../../src/apps/limnet/networks.js";
 import { FeatureCache, type SliceSource } from "../../src/apps/limnet/propagation/features.js";
 import { propagate } from "../../src/apps/limnet/propagation/propagate.js";
@@ -118,6 +119,25 @@ describe("60 slices, PyTorch and this runtime", () => {
   });
 });
 
+describe("a ResNet as quality network", () => {
+  const disk = (row: number, radius: number) => ({
+    rows: side, cols: side, data: Uint8Array.from({ length: side * side }, (_, i) => ((Math.floor(i / side) - row) ** 2 + ((i % side) - 36) ** 2 <= radius ** 2 ? 255 : 0)),
+  });
+
+  it("agrees with PyTorch to 1e-4, in a crop of the whole slice", async () => {
+    await addModel(join(fixture, "resnet"), models, "judge");
+    const networks = await networksOf("judge");
+    expect(networks.settings.quality).toEqual({ size: side, expansion: 1.5, minSide: 32, threshold: 0.5 });
+    // As large as the slice, so that nothing is resampled.
+    const view = { row: 0, col: 0, side };
+    const data = new Float32Array(2 * 3 * side * side);
+    writePair(data, 0, source.plane(3), disk(28, 10), disk(30, 16), view, side);
+    writePair(data, 3 * side * side, source.plane(40), disk(33, 18), disk(20, 9), view, side);
+    const { previous_better: got } = await networks.run("quality", { pairs: { data, dims: [2, 3, side, side] } });
+    (expected.resnet as number[]).forEach((want, n) => expect(Math.abs((got.data as Float32Array)[n] - want)).toBeLessThan(1e-4));
+  });
+});
+
 function answered(networks: Networks, settings: NetworkSettings) {
   const answers: Float32Array[] = [];
   const watching: Networks = {
@@ -132,22 +152,36 @@ function answered(networks: Networks, settings: NetworkSettings) {
 }
 
 describe("limnet models", () => {
-  it("makes one model of two converted folders, takes the rest from the default one, and the engine runs it", async () => {
-    const digest = await addModel(join(fixture, "ritm"), models, "both");
-    const second = await addModel(join(fixture, "xmem"), models, "both");
-    expect(second).not.toBe(digest);
+  it("makes one model of three converted folders, and the engine runs it: two clicks, the second round judged by the converted network", async () => {
+    const digests = [];
+    for (const part of ["ritm", "xmem", "resnet"]) digests.push(await addModel(join(fixture, part), models, "three"));
+    expect(new Set(digests).size).toBe(3);
     const listed = await listModels(models);
-    expect(listed.find(({ name }) => name === "both")).toMatchObject({ digest: second, trouble: "", isDefault: false, description: expect.stringMatching(/^hrnet4s from .*; xmem from /) });
+    expect(listed.find(({ name }) => name === "three")).toMatchObject({
+      digest: digests[2], trouble: "", isDefault: false, description: expect.stringMatching(/^hrnet4s from .*; xmem from .*; resnet18 from /),
+    });
     const scan = await writeScan(ellipsoid(shape));
-    const engine = new EngineProcess({ modelsDir: models, model: "both", threads: 1 });
+    const engine = new EngineProcess({ modelsDir: models, model: "three", threads: 1 });
     try {
-      const { model, rounds } = await engine.segment(jobOf(scan, [click(2, shape[1] / 2, shape[0] / 2)]));
-      expect(model).toBe(second);
+      const { model, rounds } = await engine.segment(jobOf(scan, [click(2, shape[1] / 2, shape[0] / 2), click(5, shape[1] / 2, shape[0] / 2, false)]));
+      expect(model).toBe(digests[2]);
       expect(maskOf(await stored(rounds[0].fusedPath))).toBeGreaterThan(0);
+      const judged = rounds[1].slices.filter(({ winner }) => winner === "current" || winner === "previous");
+      expect(judged.length).toBeGreaterThan(0);
+      // At 0.5 the more probable mask wins.
+      for (const { probability } of judged) expect(probability).toBeGreaterThanOrEqual(0.5);
     } finally {
       await engine.close();
       await scan.remove();
     }
+  });
+
+  it("takes what the folders lack from the default model", async () => {
+    await addModel(join(fixture, "ritm"), models, "one");
+    const [one, lite] = await Promise.all([openModel(models, "one"), openModel(models, "lite")]);
+    expect(one.settings.propagation).toEqual(lite.settings.propagation);
+    expect(one.settings.click).not.toEqual(lite.settings.click);
+    expect(one.graphs).toEqual(lite.graphs);
   });
 
   it("refuses a folder that is changed or no converted network, and leaves the manifest as it was", async () => {

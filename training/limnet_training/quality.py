@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from . import data, infer, maps, nets
 from .defects import defective
 from .export import SETTINGS
+from .paper import make
+from .paper.checkpoints import Refused, begin_from
 from .trainer import Trainer
 from .view import box_view, extract
 
@@ -47,12 +49,12 @@ def rounds(click, prop, volume, truth, rng, n=6):
     return out, set(prompts)
 
 
-def crop(plane, p, c):
+def crop(plane, p, c, size=S["size"]):
     view = box_view(p | c, S["expansion"], S["minSide"])
     if view is None:
         return None
-    g = np.clip(extract(plane, view, S["size"]) * 255 + 0.5, 0, 255).astype(np.uint8)
-    return np.stack([g, *((extract(m.astype(np.float32), view, S["size"]) >= 0.5).astype(np.uint8) for m in (p, c))])
+    g = np.clip(extract(plane, view, size) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.stack([g, *((extract(m.astype(np.float32), view, size) >= 0.5).astype(np.uint8) for m in (p, c))])
 
 
 def make_pairs(a) -> None:
@@ -94,7 +96,7 @@ def make_pairs(a) -> None:
                     dp, dc = pair_scores(p, c, truth[t])
                     if abs(dp - dc) < 0.005:
                         continue
-                    made = crop(volume[t], p, c)
+                    made = crop(volume[t], p, c, a.size)
                     if made is not None:
                         crops.append(made), scores.append((dp, dc)), case.append(n)
         if n % 10 == 0:
@@ -104,9 +106,9 @@ def make_pairs(a) -> None:
     print(f"{len(crops)} pairs of {n} cases -> {a.out}")
 
 
-def made_pair(pool: data.Pool, rng):
+def made_pair(pool: data.Pool, rng, size=S["size"]):
     """A pair without any run: masks of near slices, defective ones, the truth, now and then an empty one. As many as one likes.
-    [3, S, S] and the two Dice."""
+    [3, size, size] and the two Dice."""
     while True:
         scan, vox, obj, _ = pool.draw(0.25)
         if scan.flat:
@@ -131,13 +133,13 @@ def made_pair(pool: data.Pool, rng):
             continue
         view = box_view(union, S["expansion"] * rng.uniform(0.9, 1.2), S["minSide"])
         centre = (view[0] + view[2] / 2 - 0.5, view[1] + view[2] / 2 - 0.5)
-        matrix, scale = data.view_matrix(centre, view[2], S["size"], rng)
-        p, c, truth = (data.warp(m.astype(np.float32), matrix, S["size"], scale) >= 0.5 for m in (*masks, obj[t]))
+        matrix, scale = data.view_matrix(centre, view[2], size, rng)
+        p, c, truth = (data.warp(m.astype(np.float32), matrix, size, scale) >= 0.5 for m in (*masks, obj[t]))
         dp, dc = pair_scores(p, c, truth)
         if (p ^ c).sum() < 10 or abs(dp - dc) < 0.02:
             continue
         lo, hi = data.random_window(scan, rng)
-        image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, S["size"], scale)
+        image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, size, scale)
         return np.stack([data.appearance(image[None], rng)[0], p, c]).astype(np.float32), (dp, dc)
 
 
@@ -167,7 +169,15 @@ def evaluate(net, crops, scores):
 
 def train(a) -> None:
     torch.set_num_threads(a.threads)
-    trainer = Trainer(nets.QualityLite(), a.run, a.seed, a.lr, warmup=50, ema=0.99, weight_decay=0.05)
+    torch.manual_seed(a.seed)
+    net = nets.QualityLite() if a.net == "lite" else make("quality", a.net)
+    try:
+        notes = begin_from(net, a.weights) if a.weights else []
+    except Refused as error:
+        raise SystemExit(f"The training cannot begin from these weights. {error}") from None
+    trainer = Trainer(net, a.run, a.seed, a.lr, warmup=50, ema=0.99, weight_decay=0.05)
+    for note in notes:
+        trainer.log(note=note)
     if a.resume:
         trainer.resume()
     rng = trainer.rng
@@ -188,11 +198,13 @@ def train(a) -> None:
                 x[n] = x[n, :, :, ::-1].copy()
             x[n, 0] = data.appearance(x[n, :1] / 255, rng)[0]
         for n in range(round(a.batch * a.made)):
-            x[n], d[n] = made_pair(pool, rng)
+            x[n], d[n] = made_pair(pool, rng, crops.shape[-1])
         y = torch.from_numpy((d[:, 0] > d[:, 1]).astype(np.float32))[:, None]
         w = torch.from_numpy(np.minimum(1, np.abs(d[:, 0] - d[:, 1]) / 0.1))[:, None]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = trainer.net(torch.from_numpy(x))
+        for mean, seen in zip(trainer.average.buffers(), trainer.net.buffers()):  # statistics of batch norms are averages by themselves
+            mean.copy_(seen)
         loss = F.binary_cross_entropy_with_logits(logits.float(), y, weight=w)
         return loss, {"bce": loss.item(), "accuracy": float(((logits > 0).float() == y).float().mean())}
 
@@ -209,8 +221,11 @@ def main(argv=None):
     m.add_argument("--propagation", type=Path, required=True)
     m.add_argument("--out", type=Path, required=True)
     m.add_argument("--minutes", type=float, default=10)
+    m.add_argument("--size", type=int, default=S["size"], help="rows and columns of a pair (the paper's ResNets: 256)")
     m.add_argument("--seed", type=int, default=1)
     t = sub.add_parser("train")
+    t.add_argument("--net", choices=["lite", "resnet18", "resnet50"], default="lite")
+    t.add_argument("--weights", type=Path, help="public ResNet checkpoint (torchvision's keys) to begin from, all but its last layer")
     t.add_argument("--pairs", type=Path, nargs="+", required=True)
     t.add_argument("--index", type=Path, required=True, help="scans for pairs that are made without a run")
     t.add_argument("--made", type=float, default=0.6, help="share of such pairs")
@@ -226,6 +241,8 @@ def main(argv=None):
     t.add_argument("--threads", type=int, default=1)
     t.add_argument("--resume", action="store_true")
     a = p.parse_args(argv)
+    if a.what == "train" and a.weights and a.net == "lite":
+        p.error("--weights are those of a ResNet: say --net resnet18 or resnet50")
     torch.set_num_threads(1)
     make_pairs(a) if a.what == "pairs" else train(a)
 

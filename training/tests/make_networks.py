@@ -20,6 +20,7 @@ from host_reference import run_lite, run_xmem  # noqa: E402
 
 from limnet_training import export, maps, nets, quantize, view  # noqa: E402
 from limnet_training.paper import checkpoints, convert, graphs  # noqa: E402
+from limnet_training.paper.quality import QualityResNet  # noqa: E402
 from limnet_training.paper.ritm import ClickNet  # noqa: E402
 from limnet_training.paper.xmem import XMem  # noqa: E402
 
@@ -162,6 +163,7 @@ with torch.no_grad():
     xmem.value_encoder.hidden_reinforce.transform.weight *= 0.05
     xmem.decoder.hidden_update.transform.weight *= 0.2
 xmem = stir(xmem)
+resnet = stir(QualityResNet(18, width=4))
 with torch.no_grad():
     f16, f8, f4, *_ = xmem.encode_key(images[1][None, None].expand(1, 3, -1, -1))
     z, _ = xmem.decode(f16, f8, f4, torch.zeros(1, 32, SIDE // 16, SIDE // 16), torch.zeros(1, 8, SIDE // 16, SIDE // 16))
@@ -170,7 +172,8 @@ with torch.no_grad():
     xmem.decoder.half().float()
 values = {"with_prev_mask": True, "use_disks": True, "norm_radius": 5, "binary_prev_mask": False}
 for kind, net, about, make in (("ritm", ritm, checkpoints.ritm_settings("hrnet4s", values), graphs.export_click),
-                               ("xmem", xmem, checkpoints.xmem_settings(8, 32, 8), graphs.export_xmem)):
+                               ("xmem", xmem, checkpoints.xmem_settings(8, 32, 8), graphs.export_xmem),
+                               ("resnet", resnet, checkpoints.resnet_settings(18, SIDE), graphs.export_quality)):
     folder = out / kind
     folder.mkdir()
     differences = make(net, folder, SIDE)
@@ -195,6 +198,12 @@ for n in (1, 2):
     steps.append(p[0, 0].numpy().copy())
     previous = np.zeros((SIDE, SIDE), np.float32)
     view.paste(steps[-1], at, previous)
+
+# Two pairs of disks, in a crop of the whole slice.
+disk = lambda row, radius: torch.from_numpy(((rr - row) ** 2 + (cc - 36) ** 2 <= radius**2).astype(np.float32))  # noqa: E731
+pairs = torch.stack([torch.stack([images[3], disk(28, 10), disk(30, 16)]), torch.stack([images[40], disk(33, 18), disk(20, 9)])])
+with torch.no_grad():
+    expected["resnet"] = torch.sigmoid(resnet(pairs))[:, 0].double().numpy().round(6).tolist()
 expected["ritm"] = {"clicks": clicks, "data": [sampled(torch.from_numpy(s)) for s in steps]}
 (out / "expected.json").write_text(json.dumps(expected) + "\n")
 for name in ("lite", "xmem"):

@@ -120,6 +120,20 @@ def xmem(key=64, value=512, hidden=64, masks=2):
     return dict(g)
 
 
+def resnet(depth=18, outputs=1000):
+    """torchvision's resnet18 and resnet50, in the order of their state dictionaries."""
+    g = Grammar()
+    kernels, counts, last = ((3, 3), (2, 2, 2, 2), 512) if depth == 18 else ((1, 3, 1), (3, 4, 6, 3), 2048)
+    g.conv("conv1", 64, 3, 7, 7)
+    g.bn("bn1", 64)
+    a = 64
+    for n, (count, width) in enumerate(zip(counts, (64, 128, 256, 512)), 1):
+        g.blocks(f"layer{n}", count, a, width, kernels)
+        a = width * (4 if depth == 50 else 1)
+    g.conv("fc", outputs, last, bias=True)
+    return dict(g)
+
+
 def hollow(grammar):
     """Tensors of the right shapes that share one number: quick to make, to save and to load."""
     return {k: torch.zeros((), dtype=torch.int64 if k.endswith("num_batches_tracked") else torch.float32).expand(s) for k, s in grammar.items()}

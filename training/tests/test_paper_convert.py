@@ -14,7 +14,7 @@ import torch
 
 from limnet_training import export
 from limnet_training.paper import QualityResNet, checkpoints, convert, graphs
-from limnet_training.paper.checkpoints import Refused, load, read_ritm, read_xmem
+from limnet_training.paper.checkpoints import Refused, begin_from, load, read_resnet, read_ritm, read_xmem
 from limnet_training.paper.xmem import XMem
 
 FE = "feature_extractor."
@@ -224,6 +224,60 @@ def test_xmem_refusals():
     ]
 
 
+# ---- quality checkpoints -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("depth", "width"), [(18, 512), (50, 2048)])
+def test_an_imagenet_resnet_needs_training_and_is_told_how(tmp_path, depth, width):
+    content = through_a_file(tmp_path, grammar.hollow(grammar.resnet(depth)))
+    with pytest.raises(Refused) as info:
+        read_resnet(content)
+    told = str(info.value)
+    assert f"All layers but the last fit resnet{depth}" in told and f"fc.weight is [1000, {width}], must be [1, {width}]" in told
+    assert f"quality train --net resnet{depth} --weights FILE" in told
+    with pytest.raises(Refused, match="fc.weight is missing"):
+        read_resnet({k: v for k, v in content.items() if not k.startswith("fc.")})
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_a_trained_quality_network_is_read(tmp_path, depth):
+    state = grammar.hollow(grammar.resnet(depth, 1))
+    read = read_resnet(through_a_file(tmp_path, state))
+    assert read.warnings == [] and read.settings["network"] == f"resnet{depth}" and read.settings["threshold"] == 0.5
+    old = {f"module.{k}": v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    assert [w.split(":")[0] for w in read_resnet({"state_dict": old}).warnings] == [
+        "The prefix `module.` of all keys was taken off.", "The file has no counters num_batches_tracked"]
+
+
+def test_resnets_that_do_not_fit_are_refused_exactly():
+    state = grammar.hollow(grammar.resnet(18, 1))
+    with pytest.raises(Refused, match=r"takes 1 input channels \(conv1.weight \[64, 1, 7, 7\]\), that of the quality network 3"):
+        read_resnet({**state, "conv1.weight": torch.zeros(64, 1, 7, 7)})
+    with pytest.raises(Refused, match="This is resnet34: the quality network is resnet18 or resnet50"):
+        read_resnet(state | {f"layer3.{n}.conv1.weight": torch.zeros(1) for n in range(2, 6)})
+    with pytest.raises(Refused, match="no ResNet as torchvision names it"):
+        read_resnet(grammar.hollow(grammar.xmem()))
+    broken = {k: v for k, v in state.items() if k != "layer4.1.bn2.weight"} | {"layer2.0.downsample.0.weight": torch.zeros(128, 64, 3, 3), "head": torch.zeros(1)}
+    with pytest.raises(Refused) as info:
+        read_resnet(broken)
+    assert str(info.value).splitlines() == [
+        "The keys are not those of resnet18.", "1 missing:", "  layer4.1.bn2.weight [512]", "1 not known:", "  head [1]",
+        "1 of another shape:", "  layer2.0.downsample.0.weight [128, 64, 3, 3], must be [128, 64, 1, 1]"]
+    with pytest.raises(Refused, match="fc.bias"):
+        read_resnet({k: v for k, v in state.items() if k != "fc.bias"})
+
+
+def test_a_training_begins_from_all_but_the_last_layer(tmp_path):
+    state = grammar.lively(grammar.resnet(18))
+    torch.save(state, tmp_path / "resnet18.pth")
+    net = QualityResNet(18)
+    fresh = net.fc.weight.clone()
+    assert begin_from(net, tmp_path / "resnet18.pth") == []
+    assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items() if not k.startswith("fc."))
+    assert torch.equal(net.fc.weight, fresh)
+    with pytest.raises(Refused, match="holds resnet18: say --net resnet18"):
+        begin_from(QualityResNet(50), tmp_path / "resnet18.pth")
+
+
 # ---- the whole way -------------------------------------------------------------------------------------------------
 
 def operators(path):
@@ -283,6 +337,22 @@ def test_xmem_end_to_end(tmp_path):
     assert not {"Shape", "Resize"} & operators(out / "xmem" / "key.onnx")
 
 
+def test_quality_end_to_end(tmp_path, capsys):
+    path, out = tmp_path / "best.pt", tmp_path / "models"
+    torch.save(grammar.lively(grammar.resnet(18, 1)), path)
+    convert.main(["--kind", "resnet", str(path), "--out", str(out), "--name", "resnet18"])
+    sidecar = json.loads((out / "resnet18" / "model.json").read_text())
+    check_folder(out / "resnet18", sidecar)
+    assert sidecar["layout"] == "resnet" and sidecar["parameters"] == 11_177_025 and set(sidecar["graphs"]) == {"quality"}
+    assert sidecar["settings"]["size"] == 256 and set(sidecar["differences"]) == {"previous_better", "logits"}
+    convert.main(["--kind", "resnet", str(path), "--out", str(out), "--name", "small", "--size", "96"])
+    assert json.loads((out / "small" / "model.json").read_text())["settings"]["size"] == 96
+    torch.save(grammar.hollow(grammar.resnet(18)), path)
+    with pytest.raises(SystemExit, match="Not converted. All layers but the last fit resnet18"):
+        convert.main(["--kind", "resnet", str(path), "--out", str(out), "--name", "imagenet"])
+    assert not (out / "imagenet").exists()
+
+
 def test_xmem_without_sensory_memory_and_of_one_size(tmp_path):
     path = tmp_path / "small.pth"
     torch.save(grammar.lively(grammar.xmem(key=32, value=64, hidden=0)), path)
@@ -327,5 +397,5 @@ def test_quality_exports_like_the_lite_one(tmp_path):
 
 
 def test_readers_are_those_of_the_command():
-    assert convert.READERS == {"ritm": checkpoints.read_ritm, "xmem": checkpoints.read_xmem}
+    assert convert.READERS == {"ritm": checkpoints.read_ritm, "xmem": checkpoints.read_xmem, "resnet": checkpoints.read_resnet}
     assert XMem(value=64).dims == {"key": 64, "value": 64, "hidden": 64}

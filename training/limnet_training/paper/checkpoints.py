@@ -1,4 +1,4 @@
-"""Public click (RITM) and propagation (XMem) checkpoints -> networks. What does not fit is refused, and named (specification 1.9, 2.8)."""
+"""Public click (RITM), propagation (XMem) and ResNet checkpoints -> networks. What does not fit is refused, and named (specification 1.9, 2.8, 3.2)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from .layers import MEAN, STD
+from .quality import QualityResNet
 from .ritm import ClickNet
 from .xmem import XMem
 
@@ -27,7 +28,7 @@ class Refused(Exception):
 class Read:
     """A network with the weights of the file, the settings that belong to it, and what was assumed."""
 
-    net: ClickNet | XMem
+    net: ClickNet | XMem | QualityResNet
     settings: dict
     warnings: list[str] = field(default_factory=list)
 
@@ -230,3 +231,78 @@ def read_xmem(content: object) -> Read:
         warnings.append("The value encoder knows no other objects (4 input channels): a channel of zeros was added.")
     net = fill(lambda: XMem(key, value, hidden), state, f"XMem with key {key}, value {value} and sensory {hidden} channels")
     return Read(net, xmem_settings(key, value, hidden), warnings)
+
+
+# ---- quality -------------------------------------------------------------------------------------------------------
+
+RESNETS = {(False, 2): 18, (True, 6): 50}  # (has bottlenecks, blocks of layer3): the ones that the paper names
+NAMES = {(False, 2): "resnet18", (False, 6): "resnet34", (True, 6): "resnet50", (True, 23): "resnet101", (True, 36): "resnet152"}
+
+
+def resnet_settings(depth: int, size: int | None = None) -> dict:
+    """`size`: rows and columns of the crops that it was trained on."""
+    return {
+        "network": f"resnet{depth}",
+        "channels": ["slice", "previous mask", "current mask"],
+        "image": {"channels": 3, "range": [0, 1], "mean": [0.45, 0.5, 0.5], "std": [0.225, 0.5, 0.5], "normalisedBy": "graph"},
+        "size": size or 256,
+        "expansion": 1.5,
+        "minSide": 32,
+        "threshold": 0.5,
+    }
+
+
+def resnet_state(content: object) -> tuple[dict, int, list[str]]:
+    """-> (state dictionary with the keys of torchvision, depth, notes). Everything but `fc` fits the quality network then."""
+    notes = []
+    whole = isinstance(content, dict) and "state_dict" in content
+    state = dict(tensors_only(content["state_dict"] if whole else content, "The entry `state_dict`" if whole else "The file"))
+    if all(k.startswith("module.") for k in state):
+        state = {k.removeprefix("module."): v for k, v in state.items()}
+        notes.append("The prefix `module.` of all keys was taken off.")
+    if "conv1.weight" not in state or "layer1.0.conv1.weight" not in state:
+        raise Refused("This is no ResNet as torchvision names it: the keys conv1.weight and layer1.0.conv1.weight are missing.")
+    found = ("layer1.0.conv3.weight" in state, sum(re.fullmatch(r"layer3\.\d+\.conv1\.weight", k) is not None for k in state))
+    if found not in RESNETS:
+        raise Refused(f"This is {NAMES.get(found, f'a ResNet with {found[1]} blocks in layer3')}: the quality network is resnet18 or resnet50.")
+    depth = RESNETS[found]
+    first = state["conv1.weight"]
+    if first.dim() == 4 and first.shape[1] != 3:
+        raise Refused(f"The first convolution takes {first.shape[1]} input channels (conv1.weight {list(first.shape)}), that of the quality network 3: "
+                      "slice, previous mask and current mask.")
+    with torch.device("meta"):
+        expected = {k: v.shape for k, v in QualityResNet(depth).state_dict().items()}
+    counters = [k for k in expected if k.endswith("num_batches_tracked") and k not in state]
+    if counters and len(counters) == sum(k.endswith("num_batches_tracked") for k in expected):
+        state |= {k: torch.tensor(0) for k in counters}  # older files have none, and only training reads them
+        notes.append("The file has no counters num_batches_tracked: taken as 0.")
+    body = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    if text := misfits(body, {k: v for k, v in expected.items() if not k.startswith("fc.")}):
+        raise Refused(f"The keys are not those of resnet{depth}.\n{text}")
+    return state, depth, notes
+
+
+def read_resnet(content: object) -> Read:
+    """A trained quality network. A ResNet of ImageNet is refused: its classes say nothing of masks, `quality train --weights` begins from it."""
+    state, depth, notes = resnet_state(content)
+    last = state.get("fc.weight")
+    if last is None or last.dim() != 2 or last.shape[0] != 1:
+        raise Refused(f"All layers but the last fit resnet{depth}, and the last one does not: "
+                      f"{'fc.weight is missing' if last is None else f'fc.weight is {list(last.shape)}'}, must be {[1, 512 if depth == 18 else 2048]}, the probability "
+                      "that the previous mask is the better one. No classifier knows that, it has to be trained from here, on pairs of masks:\n"
+                      f"  python -m limnet_training quality train --net resnet{depth} --weights FILE --pairs … --val-pairs … --index … --run RUN\n"
+                      f"  python -m limnet_training convert --kind resnet RUN/best.pt --name NAME")
+    net = fill(lambda: QualityResNet(depth), state, f"resnet{depth} with one output")
+    return Read(net, resnet_settings(depth), notes)
+
+
+def begin_from(net: QualityResNet, path: Path) -> list[str]:
+    """Weights of a public ResNet for all layers but `fc`, to begin a training from. Returns notes. Raises Refused."""
+    state, depth, notes = resnet_state(load(path)[0])
+    own = net.state_dict()
+    if depth != (50 if "layer1.0.conv3.weight" in own else 18):
+        raise Refused(f"{path} holds resnet{depth}: say --net resnet{depth}.")
+    if broken := [k for k, v in state.items() if not bool(torch.isfinite(v).all())]:
+        raise Refused(f"Weights that are no finite numbers: {', '.join(broken)}.")
+    net.load_state_dict({k: own[k] if k.startswith("fc.") else state[k].to(own[k].dtype) for k in own})
+    return notes

@@ -1,4 +1,4 @@
-"""python -m limnet_training convert --kind ritm|xmem FILE --out models --name NAME: a public checkpoint -> ONNX graphs and a side-car."""
+"""python -m limnet_training convert --kind ritm|xmem|resnet FILE --out models --name NAME: a public checkpoint -> ONNX graphs and a side-car."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 from . import graphs
-from .checkpoints import Refused, load, read_ritm, read_xmem
+from .checkpoints import Refused, load, read_resnet, read_ritm, read_xmem
 
 TOLERANCE = 1e-4
-READERS = {"ritm": read_ritm, "xmem": read_xmem}
+READERS = {"ritm": read_ritm, "xmem": read_xmem, "resnet": read_resnet}
+EXPORTS = {"ritm": "export_click", "xmem": "export_xmem", "resnet": "export_quality"}
 NOTE = "To use it: npx limnet models add FOLDER --name NAME, then --conf model NAME."
 
 
@@ -56,10 +57,12 @@ def convert(kind: str, file: Path, out: Path, name: str, size: int | None = None
     content, source = load(file)
     read = READERS[kind](content)
     del content
+    if kind == "resnet" and size is not None:
+        read.settings["size"] = size
     part = out / f".{name}.{os.getpid()}.part"
     part.mkdir(parents=True)
     try:
-        differences = (graphs.export_click if kind == "ritm" else graphs.export_xmem)(read.net, part, size)
+        differences = getattr(graphs, EXPORTS[kind])(read.net, part, size)
         if bad := {n: d for n, d in differences.items() if d > TOLERANCE}:
             raise Refused(f"ONNX and PyTorch differ by more than {TOLERANCE}: " + ", ".join(f"{n} {d:.1e}" for n, d in bad.items()))
         sidecar = describe(part, kind, name, read, source, size, differences)
@@ -76,7 +79,7 @@ def main(argv=None):
     p.add_argument("--kind", choices=list(READERS), required=True)
     p.add_argument("--out", type=Path, default=Path("models"))
     p.add_argument("--name", required=True)
-    p.add_argument("--size", type=int, help="fixed rows and columns of the graphs (256, 384, 480); default: free")
+    p.add_argument("--size", type=int, help="fixed rows and columns of the graphs (256, 384, 480); default: free. With resnet: of the crops that it was trained on; default 256")
     a = p.parse_args(argv)
     try:
         sidecar = convert(a.kind, a.file, a.out, a.name, a.size)

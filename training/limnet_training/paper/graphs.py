@@ -14,7 +14,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from .. import nets
+from .. import export, nets
+from .quality import QualityResNet
 from .ritm import ClickGraph, ClickNet
 from .xmem import DecodeGraph, KeyGraph, ValueGraph, ValueImageGraph, XMem, aggregate
 
@@ -22,12 +23,12 @@ OPSET = 17
 TOP_K = 30
 
 
-def session(path: Path, logits: bool = False) -> onnxruntime.InferenceSession:
-    """`logits` adds, for the comparison only, a last output: what enters the sigmoid of `probability`. A probability of 0 or 1 everywhere
+def session(path: Path, logits: bool = False, of: str = "probability") -> onnxruntime.InferenceSession:
+    """`logits` adds, for the comparison only, a last output: what enters the sigmoid of the output `of`. A probability of 0 or 1 everywhere
     would hide any error."""
     model = onnx.load(path)
     if logits:
-        entering = next(node.input[0] for node in model.graph.node if "probability" in node.output)
+        entering = next(node.input[0] for node in model.graph.node if of in node.output)
         model.graph.output.append(onnx.helper.make_tensor_value_info(entering, onnx.TensorProto.FLOAT, None))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -67,6 +68,23 @@ def export_click(net: ClickNet, folder: Path, size: int | None = None) -> dict[s
     opened = session(path, logits=True)
     differences = {"probability": 0.0, "logits": 0.0}
     for i in [inputs] if size else [inputs, make(75, 101)]:
+        plain = net(**i)
+        for name, want, got in zip(differences, (torch.sigmoid(plain), plain), run(opened, i)):
+            differences[name] = max(differences[name], difference(want, got))
+    return differences
+
+
+@torch.no_grad()
+def export_quality(net: QualityResNet, folder: Path, size: int | None = None) -> dict[str, float]:
+    """quality.onnx: pairs -> previous_better, any number of pairs. Returns the differences to the plain network."""
+    net.eval()
+    make = lambda count, side: {"pairs": torch.cat([torch.rand(count, 1, side, side), (torch.rand(count, 2, side, side) > 0.5).float()], 1)}  # noqa: E731
+    path = folder / "quality.onnx"
+    inputs = make(2, size or 256)
+    write(export.Quality(net), inputs, ["previous_better"], {"pairs": {0: "B"} if size else {0: "B", 2: "H", 3: "W"}, "previous_better": {0: "B"}}, path)
+    opened = session(path, logits=True, of="previous_better")
+    differences = {"previous_better": 0.0, "logits": 0.0}
+    for i in [inputs, make(3, size or 96)]:
         plain = net(**i)
         for name, want, got in zip(differences, (torch.sigmoid(plain), plain), run(opened, i)):
             differences[name] = max(differences[name], difference(want, got))
