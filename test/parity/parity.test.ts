@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { drawDisks } from "../../src/apps/limnet/click/disks.js";
 import { geodesicMap, smooth } from "../../src/apps/limnet/click/geodesic.js";
+import { trimmed } from "../../src/apps/limnet/click/trim.js";
 import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
 import { chooseWindow } from "../../src/apps/limnet/prepare.js";
 import { neighbourMaps } from "../../src/apps/limnet/propagation/seeds.js";
@@ -55,6 +56,19 @@ describe("Python and TypeScript agree", () => {
       expect(click).toEqual({ row, col, positive });
       before.push({ row, col });
     }
+  });
+
+  it("on what a negative click to one side of a leaked mask leaves of it", () => {
+    const { rows, cols } = plane;
+    const cases = fixture.trimmed.cases as { click: [number, number, boolean]; left: number[] | null }[];
+    for (const { click: [row, col, positive], left } of cases) {
+      const got = trimmed({ data: fixture.trimmed.before, rows, cols }, { row, col, positive });
+      expect(got === null, `click at ${row}, ${col}`).toBe(left === null);
+      if (got !== null && left !== null) close(got.data, left);
+    }
+    // It says something of both answers.
+    expect(cases.filter(({ left }) => left !== null).length).toBeGreaterThan(3);
+    expect(cases.filter(({ left }) => left === null).length).toBeGreaterThan(3);
   });
 
   it("on boxes and the overlap of views", () => {

@@ -58,5 +58,12 @@ guess = np.floor(255 * np.clip(np.roll(ndimage.gaussian_filter((stack > 0.35).as
 settings = {"contrast": 20, "across": 2, "trust": 0.005, "iterations": 40}
 out["walker"] = {"shape": [7, 18, 20], "grey": (stack * 255).round().astype(int).ravel().tolist(), "guess": (guess * 255).round().astype(int).ravel().tolist(),
                  "prompts": [1, 5], "settings": settings, "result": (walker.walk(stack, guess, [1, 5], **settings) * 255).round(2).ravel().tolist()}
+# A leaked mask with a narrow arm, and clicks to its side, in its middle, on its arm, at its border, outside, and a positive one.
+leaked = np.floor(255 * np.clip(1.2 - np.hypot((yy - 11) / 8, (xx - 11) / 9) * 0.7, 0, 1)) / 255
+leaked[10:13, 20:31] = 0.8
+asked = [(11.0, 4.0, False), (6.5, 15.49, False), (11.0, 11.0, False), (10.0, 11.6, False), (11.0, 27.0, False), (11.0, 30.7, False), (-3.0, 11.0, False),
+         (2.5, 11.0, False), (22.0, 0.0, False), (11.0, 4.0, True)]
+left = [infer.trimmed(leaked, c) for c in asked]
+out["trimmed"] = {"before": r(leaked), "cases": [{"click": c, "left": None if m is None else r(m)} for c, m in zip(asked, left)]}
 
 (root / "test/parity/fixture.json").write_text(json.dumps(out) + "\n")
