@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -68,6 +68,40 @@ describe("a folder of DICOM files among the studies", () => {
     expect(await second.imageDigest("a")).not.toBe(digest);
     expect(await second.imageHeader("a")).toMatchObject({ shape: [3, 2, 4] });
     await expect(readFile(path)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("makes room for others when it was not used for longest, but stays while it is in use, also by another server", async () => {
+    for (const name of ["a", "b", "c", "d"]) await writeSeries(name, 40);
+    const probe = await store();
+    const bytes = (await Promise.all(["source.json", "volume.nrrd"].map(async (name) => (await stat(join((await probe.image("a"))!.path, "..", name))).size))).reduce((sum, size) => sum + size);
+    const limits = { series: { cache: join(folder, ".limnet", "series"), maxBytes: 2.5 * bytes, leaseMs: 60_000 } };
+    const [one, other] = [new FolderDatastore(folder, limits), new FolderDatastore(folder, limits)];
+    opened.push(one, other);
+    await Promise.all([one.start(), other.start()]);
+    const pathOf = async (datastore: FolderDatastore, id: string) => join((await datastore.image(id))!.path, "..");
+    const here = (paths: readonly string[]) => Promise.all(paths.map((path) => stat(path).then(() => true, () => false)));
+    const [a, b, c] = [await pathOf(one, "a"), await pathOf(other, "b"), await pathOf(one, "c")];
+    // In use, all of them: they stay, though there is no room for the third.
+    expect(await here([a, b, c])).toEqual([true, true, true]);
+    for (const [path, minutes] of [[a, 3], [b, 4], [c, 5]] as const) await utimes(path, new Date(), new Date(Date.now() - minutes * 60_000));
+    expect(await pathOf(other, "c")).toBe(c);
+    const d = await pathOf(one, "d");
+    expect(await here([a, b, c, d])).toEqual([false, false, true, true]);
+    // What went is made again.
+    expect([await pathOf(one, "b"), await one.imageDigest("b")]).toEqual([b, await other.imageDigest("b")]);
+  });
+
+  it("leaves nothing of a server that was killed while it made a volume", async () => {
+    await writeSeries("a");
+    const datastore = await store();
+    const home = join((await datastore.image("a"))!.path, "..", "..");
+    for (const [name, age] of [[".old", 25], [".fresh", 1]] as const) {
+      await mkdir(join(home, name));
+      await utimes(join(home, name), new Date(), new Date(Date.now() - age * 3600_000));
+    }
+    await writeSeries("a", 4);
+    await datastore.image("a");
+    expect((await readdir(home)).filter((name) => name.startsWith("."))).toEqual([".fresh"]);
   });
 
   it("is read once when many ask at the same time", async () => {

@@ -5,10 +5,17 @@ import { basename, join } from "node:path";
 import { convertSeries, filesIn, isDicomFile, volumeExtension } from "../dicom/files.js";
 import type { FrameDecoder, PlannedVolume } from "../dicom/types.js";
 import { badVolume } from "../imaging/volume.js";
+import { type Log, silentLog } from "./log.js";
+import { SeriesRoom } from "./series-room.js";
 
 export interface SeriesFolderOptions {
   /** Where volumes are kept. */
   readonly cache: string;
+  /** Most bytes of volumes; 20 GiB when not given. Those that are in use stay all the same. */
+  readonly maxBytes?: number;
+  /** Milliseconds for which a volume counts as in use after it was asked for; ten minutes when not given. */
+  readonly leaseMs?: number;
+  readonly log?: Log;
   readonly decoder?: FrameDecoder;
   readonly maxVoxels?: number;
   /** PET as SUV where the series says enough for it. */
@@ -30,9 +37,12 @@ export class SeriesFolders {
   /** By path: what was found when the folder had this time. */
   readonly #known = new Map<string, { readonly stamp: string; readonly series: boolean }>();
   readonly #making = new Map<string, Promise<SeriesVolumeFile>>();
+  readonly #room: SeriesRoom;
 
   constructor(options: SeriesFolderOptions) {
     this.#options = options;
+    const { cache, maxBytes = 20 * 2 ** 30, leaseMs = 600_000, log = silentLog } = options;
+    this.#room = new SeriesRoom(cache, { maxBytes, leaseMs, log });
   }
 
   /** Whether DICOM files lie in the folder itself. */
@@ -57,7 +67,7 @@ export class SeriesFolders {
     });
     const state = createHash("sha256").update(files.map(({ stamp }) => stamp).join("\n")).update(this.#options.suv ? "suv" : "").digest("hex");
     const home = join(this.#options.cache, createHash("sha256").update(basename(folder)).digest("hex").slice(0, 32));
-    const known = await open(join(home, state));
+    const known = await this.#open(join(home, state));
     if (known) return known;
     const making = this.#making.get(`${home}/${state}`) ?? this.#make(files.map(({ path }) => path), home, state);
     this.#making.set(`${home}/${state}`, making);
@@ -81,17 +91,21 @@ export class SeriesFolders {
       await rm(temporary, { recursive: true, force: true });
     }
     for (const older of await readdir(home)) if (older !== state && !older.startsWith(".")) await rm(join(home, older), { recursive: true, force: true });
-    const made = await open(join(home, state));
+    const made = await this.#open(join(home, state));
+    await this.#room.tidy(join(home, state));
     if (!made) throw badVolume("The volume of the series was removed while it was made. Try again.");
     return made;
   }
-}
 
-async function open(folder: string): Promise<SeriesVolumeFile | null> {
-  const path = join(folder, volumeName);
-  const text = await readFile(join(folder, "source.json"), "utf8").catch(() => null);
-  if (text === null || !(await stat(path).catch(() => null))) return null;
-  return { path, ext: volumeExtension, source: JSON.parse(text) as PlannedVolume };
+  /** Null where it is not there, or no longer. */
+  async #open(folder: string): Promise<SeriesVolumeFile | null> {
+    const path = join(folder, volumeName);
+    // Used first, so that it is not removed while it is looked at.
+    if (!(await this.#room.use(folder).then(() => true, () => false))) return null;
+    const text = await readFile(join(folder, "source.json"), "utf8").catch(() => null);
+    if (text === null || !(await stat(path).catch(() => null))) return null;
+    return { path, ext: volumeExtension, source: JSON.parse(text) as PlannedVolume };
+  }
 }
 
 async function holdsDicom(folder: string): Promise<boolean> {

@@ -11,7 +11,7 @@ const list = z.preprocess((value) => (typeof value === "string" ? value.split(/[
 const prefix = z.string().regex(/^[A-Za-z0-9._~/-]*$/).transform((text) => text.replace(/^\/+|\/+$/g, "")).default("");
 
 export const archiveShape = {
-  /** Most bytes of volumes that are kept on this disk. */
+  /** Most bytes of volumes that are kept on this disk: of an archive, or of DICOM folders among the studies. */
   cacheSize: size.default(20 * 2 ** 30),
   cacheFolder: z.string().min(1).optional(),
   /** Modalities that are listed; default: all whose images lie in space. */

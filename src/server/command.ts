@@ -37,7 +37,7 @@ export function startServerCommand(program: Command): void {
     .description("serve a folder of scans to 3D Slicer, OHIF, MITK or curl")
     .option("-a, --app <folder>", "folder of the app: labels, windows, model choice (such as sample-apps/radiology)")
     .option("-s, --studies <folder or address>", "folder of the scans (.nii.gz .nii .nrrd .mha), created where it is missing; or the DICOMweb address of an archive, such as http://127.0.0.1:8042/dicom-web")
-    .option("--cache-size <size>", "of an archive: most room for its volumes on this disk, such as 20G (the default) or 500M")
+    .option("--cache-size <size>", "most room on this disk for volumes made of DICOM series, such as 20G (the default) or 500M")
     .option("--modalities <list>", "of an archive: modalities that are listed (default: CT,MR,PT,NM,US,OPT)")
     .option("-i, --host <address>", "address to listen on (default: 127.0.0.1, this machine only)")
     .option("-p, --port <number>", "port to listen on, 0 picks a free one (default: 8000)")

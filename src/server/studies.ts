@@ -32,8 +32,10 @@ export interface StudiesParts {
 
 /** Not started yet. Throws ConfigError. */
 export async function openStudies(config: Config, log: Log, { decoder, labels, readOnly, turns }: StudiesParts, environment: NodeJS.ProcessEnv = process.env): Promise<Studies> {
+  // A click that is under way may open its volume late.
+  const leaseMs = Math.max(60, config.inferTimeout) * 1000;
   if (!isArchive(config.studies)) {
-    const series = { cache: join(config.state, "series"), decoder, maxVoxels: config.maxVoxels, suv: config.suv };
+    const series = { cache: join(config.state, "series"), decoder, maxVoxels: config.maxVoxels, suv: config.suv, maxBytes: config.cacheSize, leaseMs, log };
     return { datastore: new FolderDatastore(config.studies, { log, series, turns }), archive: null };
   }
   const client = await archiveClient(config, environment);
@@ -48,7 +50,7 @@ export async function openStudies(config: Config, log: Log, { decoder, labels, r
     suv: config.suv,
     maxVoxels: config.maxVoxels,
     freshMs: config.archiveFresh * 1000,
-    leaseMs: Math.max(60, config.inferTimeout) * 1000,
+    leaseMs,
   });
   return { datastore, archive: { client, outbox: datastore.outbox } };
 }
