@@ -54,6 +54,12 @@ export async function* pagesOfSeries(client: ArchiveClient, filter: Readonly<Rec
   }
 }
 
+/** Series of one study that fit `filter`. Archives may ignore a filter: whoever asks looks at what came. */
+export async function seriesOfStudy(client: ArchiveClient, study: string, filter: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<SeriesRecord[]> {
+  const found = await client.searchSeries({ ...filter, StudyInstanceUID: study, includefield: include }, signal);
+  return found.map(seriesRecord).filter((record): record is SeriesRecord => record?.study === study);
+}
+
 /** One series by its UID; null where the archive does not have it. */
 export async function findSeries(client: ArchiveClient, series: string, signal?: AbortSignal): Promise<SeriesRecord | null> {
   if (!isUid(series)) return null;

@@ -1,5 +1,5 @@
 /** The datastore against an archive that misbehaves: a clear error or a correct result, in time, and nothing lost. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -155,6 +155,42 @@ describe("a finished label", () => {
       const label = await one.label(series, tag);
       expect((await readLabelLayers(label!.path)).layers[0]).toEqual(mask);
     }
+  });
+
+  it("of another program is there when its image is asked for, though the list of labels is not renewed yet", async () => {
+    const store = await open({ freshMs: 3_600_000 });
+    expect(await store.label(series, "final")).toBeNull();
+    expect(await store.stats()).toMatchObject({ completed: 0 });
+    const path = join(folder, "other.nrrd");
+    const { shape, geometry } = await store.imageHeader(series);
+    await encodeMask(new Uint8Array(shape[0] * shape[1] * shape[2]).fill(1), shape, geometry, ".nrrd", path);
+    const object = await new DicomLabels({ codes: {}, version: "test", clicked: [] }).write({ path, info: {} }, (await store.source(series))!);
+    fake.segmentation = { series: object!.series, file: Buffer.from(object!.bytes) };
+    await delay(1100);
+    expect((await store.label(series, "final"))?.info).toMatchObject({ SeriesInstanceUID: object!.series });
+    expect(await store.stats()).toMatchObject({ completed: 1 });
+    // Without an answer of the archive, what is known stays.
+    fake.mischief = "down";
+    await delay(1100);
+    expect(await store.label(series, "final")).not.toBeNull();
+  });
+
+  it("keeps how it came about beside it on this server, until it is replaced or removed", async () => {
+    const store = await open();
+    await saveLabel(store);
+    const path = join(folder, "state", "labels", "final", `${series}.provenance.json`);
+    await store.saveProvenance(series, "final", { version: 1, objects: ["first"] });
+    await store.saveProvenance(series, "final", { version: 1, objects: ["second"] });
+    expect(JSON.parse(await readFile(path, "utf8"))).toEqual({ version: 1, objects: ["second"] });
+    await store.close();
+    const again = await open();
+    await again.saveProvenance(series, "final", null);
+    await expect(readFile(path)).rejects.toMatchObject({ code: "ENOENT" });
+    await again.saveProvenance(series, "final", { version: 1 });
+    await again.removeLabel(series, "final");
+    await expect(readFile(path)).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(again.saveProvenance(series, "../final", {})).rejects.toMatchObject({ code: "bad_identifier" });
+    expect((await readdir(join(folder, "state", "labels", "final"))).filter((name) => name.includes("provenance"))).toEqual([]);
   });
 
   it.each<[Mischief, string, RegExp]>([["stores nothing", "waiting", /does not have it/], ["html", "waiting", /web page/], ["redirects away", "waiting", /redirects/], ["refuses", "refused", /does not take this kind/], ["down", "waiting", /broke|reached/]])(

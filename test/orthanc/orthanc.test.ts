@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../src/datastore/log.js";
+import { readLabelLayers } from "../../src/imaging/read.js";
 import { loadConfig } from "../../src/server/config.js";
 import { type RunningServer, startServer } from "../../src/server/start.js";
 import { ctSeries, series, study } from "../archive/series.js";
@@ -79,12 +80,23 @@ describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
 
   it("has labels that `limnet export` writes as files for other programs, beside the running server", async () => {
     const out = join(folder, "exported");
-    for (const format of ["dicom_seg", "rtstruct"]) {
+    for (const format of ["dicom_seg", "rtstruct", "seg.nrrd", "nii.gz"]) {
       const flags = ["--app", join(root, "sample-apps", "radiology"), "--studies", orthanc.url, "--state", join(folder, "state"), "--format", format];
       const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", join(root, "src", "cli.ts"), "export", out, ...flags], { cwd: root, env: { ...process.env, LIMNET_CACHE: join(folder, "cache") } });
       expect(stdout).toMatch(/1 label\(s\) written/);
     }
-    expect((await readdir(out)).sort()).toEqual([`${series}.final.rtstruct.dcm`, `${series}.final.seg.dcm`]);
+    expect((await readdir(out)).sort()).toEqual(["nii.gz", "rtstruct.dcm", "seg.dcm", "seg.nrrd"].map((ext) => `${series}.final.${ext}`));
+    const path = join(folder, "saved.nrrd");
+    await writeFile(path, Buffer.from(await (await fetch(`${server.url}/datastore/label?label=${series}&tag=final`)).arrayBuffer()));
+    const saved = await readLabelLayers(path);
+    const rounded = ({ geometry }: typeof saved) => geometry.affine.map((number) => Math.round(number * 1e4));
+    expect(saved.layers[0].some((value) => value === 1)).toBe(true);
+    for (const ext of ["seg.nrrd", "nii.gz"]) {
+      const label = await readLabelLayers(join(out, `${series}.final.${ext}`));
+      expect([label.shape, rounded(label)]).toEqual([saved.shape, rounded(saved)]);
+      expect(label.layers.map((layer) => layer.every((value, at) => value === saved.layers[0][at]))).toEqual([true]);
+    }
+    expect((await readLabelLayers(join(out, `${series}.final.seg.nrrd`))).segments.map(({ name }) => name)).toEqual(["liver"]);
   });
 
   it("is shown to viewers through the proxy, without the archive's credentials", async () => {

@@ -62,6 +62,16 @@ export class LabelLinks {
     return this.#group(series);
   }
 
+  /**
+   * Label series of one image, the newest last, also one that another program stored a moment ago. Where the archive does not answer:
+   * those that are known.
+   */
+  async onImage({ series, study }: SeriesRecord): Promise<readonly LabelLink[]> {
+    await this.#list.all();
+    await this.#list.look(study).catch((error: Error) => this.#log.warn("the archive does not say which labels a study has; those known are used", { error: error.message }));
+    return (await this.bySource()).get(series) ?? [];
+  }
+
   /** One label series, also one that came after the list was made; null where the archive has none such. */
   async of(series: string): Promise<LabelLink | null> {
     const known = this.#links.get(series);

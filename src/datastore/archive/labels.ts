@@ -51,7 +51,7 @@ export class ArchiveLabels {
     const local = record.labels[tag];
     if (local) return { id, path: this.#path(id, tag, local.ext), ext: local.ext, info: structuredClone(local.info) };
     const link = tag === finalTag
-      ? (await links.bySource()).get(id)?.findLast(({ series }) => !record.hidden.includes(series))
+      ? (await links.onImage(image)).findLast(({ series }) => !record.hidden.includes(series))
       : isUid(tag) ? await links.of(tag) : null;
     return link?.sources.includes(id) ? this.#fromArchive(image, link) : null;
   }
@@ -78,10 +78,11 @@ export class ArchiveLabels {
   }
 
   /** Label series in the archive stay there, but are not shown any more. @throws LimnetError unknown_label */
-  async remove({ series: id }: SeriesRecord, tag: string): Promise<void> {
+  async remove(image: SeriesRecord, tag: string): Promise<void> {
+    const id = image.series;
     const { records, links: known, outbox } = this.#parts;
     const label = records.get(id).labels[tag];
-    const links = tag === finalTag ? (await known.bySource()).get(id) ?? [] : [];
+    const links = tag === finalTag ? await known.onImage(image) : [];
     if (!label && links.length === 0) throw unknownLabel(id, tag);
     if (tag === finalTag) await outbox.dropFor(id);
     if (label) await rm(this.#path(id, tag, label.ext), { force: true });

@@ -1,6 +1,6 @@
 /** The list of series in memory: its first page is enough to begin with, later it is renewed behind the answers. */
 import type { ArchiveClient } from "../../dicomweb/client.js";
-import { findSeries, pagesOfSeries, type SeriesRecord } from "../../dicomweb/series.js";
+import { findSeries, pagesOfSeries, seriesOfStudy, type SeriesRecord } from "../../dicomweb/series.js";
 import type { Log } from "../log.js";
 
 export interface SeriesListOptions {
@@ -15,6 +15,9 @@ export interface SeriesListOptions {
   /** Most series that are kept in memory. */
   readonly most?: number;
 }
+
+/** A list of this age is not asked about again. */
+const justNowMs = 1000;
 
 type Known = ReadonlyMap<string, SeriesRecord>;
 
@@ -55,6 +58,15 @@ export class SeriesList {
   /** One series, also one that the filters leave out: viewers ask for whatever they show. Null where the archive has none such. */
   async find(series: string): Promise<SeriesRecord | null> {
     return this.#known.get(series) ?? findSeries(this.#options.client, series, this.#stop.signal);
+  }
+
+  /** Asks for one study now: what came to it since the list was made is known afterwards. Throws what the archive's client throws. */
+  async look(study: string): Promise<void> {
+    const { client, filters, accept } = this.#options;
+    if (Date.now() - this.#loadedAt < justNowMs) return;
+    for (const filter of filters) {
+      for (const record of await seriesOfStudy(client, study, filter, this.#stop.signal)) if (accept(record)) this.#known.set(record.series, record);
+    }
   }
 
   /** The next question asks the archive again. */
