@@ -8,9 +8,16 @@ describe("words of 16 bits", () => {
     for (const [value, most] of [[0, 0], [1, 1], [4095, 4095], [0x7fff, 0x7fff], [0x8000, 0xffff]]) {
       for (const place of [0, 1, 2]) expect(boundsOf(Uint16Array.from({ length: 3 }, (_, at) => (at === place ? value : 0)))).toEqual([0, most]);
     }
-    for (const [value, limit] of [[0, 1], [-1, 1], [5, 8], [-9, 16], [-32_768, 32_768], [32_767, 32_768]]) {
-      for (const place of [0, 1, 2, 3]) expect(boundsOf(Int16Array.from({ length: 4 }, (_, at) => (at === place ? value : 0)).subarray(Math.min(place, 1)))).toEqual([-limit, limit - 1]);
+    for (const [value, low, high] of [[0, 0, 0], [-1, -1, 0], [5, 0, 7], [-9, -16, 0], [-32_768, -32_768, 0], [32_767, 0, 32_767]]) {
+      for (const place of [0, 1, 2, 3]) {
+        const memory = Int16Array.from({ length: 5 }, (_, at) => (at === place + 1 ? value : 0));
+        for (const part of [memory.subarray(1), memory.subarray(0, place + 2), memory.subarray(place + 1)]) expect(boundsOf(part)).toEqual([low, high]);
+      }
     }
+    expect(boundsOf(Int16Array.of(3, -3, 100, -200, 7))).toEqual([-256, 127]);
+    const many = Int16Array.from({ length: 2000 }, (_, at) => ((at * 7919) % 4001) - 1024);
+    const [[low, high], [least, most]] = [boundsOf(many), rangeOfWords(many)];
+    expect([low <= least, low > 2 * least, high >= most, high < 2 * most + 1]).toEqual([true, true, true, true]);
     expect(boundsOf(new Uint16Array(0))).toEqual([0, 0]);
     expect(rangeOfWords(memory.subarray(1))).toEqual([7, 40_000]);
     expect(rangeOfWords(Int16Array.of(-5, 32_767, 3))).toEqual([-5, 32_767]);
