@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const root = fileURLToPath(new URL("../src", import.meta.url));
 
 /** From the outside in. A room may use rooms of higher rank only. */
-const rank: Record<string, number> = { "cli.ts": 0, demo: 0.5, studies: 0.5, evaluate: 1, server: 1, apps: 2, jobs: 3, engine: 3, datastore: 3, dicomweb: 3.3, dicom: 3.5, imaging: 4, "errors.ts": 5 };
+const rank: Record<string, number> = { "cli.ts": 0, demo: 0.5, studies: 0.5, evaluate: 1, server: 1, apps: 2, jobs: 3, engine: 3, datastore: 3, dicomweb: 3.3, dicom: 3.5, imaging: 4, "errors.ts": 5, "durable.ts": 5 };
 /**
  * The engine runs the paper's functions in its process, and the evaluation drives them without a server:
  * apps/limnet is two rooms, what the server sees (apps) and the paper (pure).

@@ -1,7 +1,8 @@
 /** The Datastore on a local folder, in MONAI Label's layout: a folder used with one server opens with the other. */
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { PlannedVolume } from "../dicom/types.js";
+import { makeFolder, moveInto } from "../durable.js";
 import { LimnetError } from "../errors.js";
 import { fileDigest } from "../imaging/digest.js";
 import { readHeader } from "../imaging/read.js";
@@ -11,7 +12,6 @@ import { DigestCache } from "./digest-cache.js";
 import { FolderIndex, type FolderIndexOptions } from "./folder-index.js";
 import { documentPieces, dropLabel, type FileEntry, freshEntry, freshImage, type ImageEntry, type Index, setLabel, toDocument } from "./index-file.js";
 import { silentLog } from "./log.js";
-import { moveInto } from "./move.js";
 import { checkExtension, checkId, checkTag, finalTag, imageExtensions, isOneOf, labelExtensions, seriesFolderExtension } from "./names.js";
 import { provenancePath, writeProvenance } from "./provenance.js";
 import { type SeriesFolderOptions, SeriesFolders } from "./series-folders.js";
@@ -152,7 +152,7 @@ export class FolderDatastore implements Datastore {
     checkExtension(ext, labelExtensions);
     await this.#index.change(async (index) => {
       const entry = entryOf(index, id);
-      await mkdir(join(this.#index.folder, "labels", tag), { recursive: true });
+      await makeFolder(join(this.#index.folder, "labels", tag));
       await moveInto(file, this.#labelPath(id, tag, ext));
       const label = freshEntry(id, ext);
       label.info = { ...info, ...label.info };

@@ -1,7 +1,7 @@
 /** `datastore_v2.json` of MONAI Label: read leniently, keys we do not know kept, written whole or not at all. */
-import { randomBytes } from "node:crypto";
-import { copyFile, type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "../durable.js";
 import type { DatastoreDocument, Info } from "./datastore.js";
 import type { Log } from "./log.js";
 import { isPlainExtension, labelExtensions, nameProblem } from "./names.js";
@@ -159,37 +159,7 @@ export async function readIndex(folder: string, log: Log): Promise<Index> {
   return read?.index ?? emptyIndex();
 }
 
-/** Writes the index: temporary file, sync, rename, sync of the folder. After a crash the old or the new one is there. */
+/** Writes the index. After a crash the old or the new one is there. */
 export async function writeIndex(folder: string, index: Index): Promise<void> {
-  const temporary = join(folder, `.${indexName}.${randomBytes(6).toString("hex")}.tmp`);
-  await replaceWhole(join(folder, indexName), temporary, 0o644, (handle) => writeFile(handle, documentPieces(index)));
-}
-
-/** Writes `temporary` (in the folder of `path`), syncs it, and gives it the name `path`, all durable on return. A failure leaves `path` as it was. */
-export async function replaceWhole(path: string, temporary: string, mode: number, write: (handle: FileHandle) => Promise<void>): Promise<void> {
-  try {
-    const handle = await open(temporary, "wx", mode);
-    try {
-      await write(handle);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncFolder(dirname(path));
-}
-
-/** Makes a rename durable. Windows cannot open a folder, and needs no such call. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await replaceFile(join(folder, indexName), documentPieces(index), { mode: 0o644 });
 }

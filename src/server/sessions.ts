@@ -1,10 +1,10 @@
 /** Sessions: images that a client sent for a while, not (yet) in the datastore. Slicer uses them for volumes opened locally. */
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { ImageSource } from "../apps/app.js";
 import type { Log } from "../datastore/log.js";
-import { moveInto } from "../datastore/move.js";
+import { makeFolder, moveInto, nullIfMissing, replaceFile, syncFolder } from "../durable.js";
 import { LimnetError } from "../errors.js";
 import { fileDigest } from "../imaging/digest.js";
 import { splitUploadName } from "./uploads.js";
@@ -34,6 +34,9 @@ export interface SessionContent {
 
 /** Name of the folder that holds a series; the image of such a session is that folder. */
 const seriesFolder = "series";
+const metaName = "meta.info";
+/** Of one that is being made. */
+const newPrefix = ".new-";
 
 /** The volume file of a session: the image itself, or what was made of its series. */
 export function fileOf({ path, image }: SessionInfo): { path: string; name: string } {
@@ -72,17 +75,26 @@ export class SessionStore {
     await this.#checkRoom();
     const name = randomUUID();
     const path = join(this.#root, name);
-    await mkdir(path, { recursive: true });
-    await moveInto(volume.path, join(path, `image${volume.ext}`));
     const image = join(path, series.length > 0 ? seriesFolder : `image${volume.ext}`);
-    if (series.length > 0) await mkdir(image);
-    for (const [n, file] of series.entries()) await rename(file, join(image, `${String(n + 1).padStart(6, "0")}.dcm`));
     const now = seconds();
     const info: StoredSession = {
       owner, name, path, image, meta: {}, create_ts: now, last_access_ts: now,
       expiry: expiry > 0 ? Math.min(expiry, this.#longest) : this.#longest,
     };
-    await this.#write(info);
+    // It appears whole, by a rename: what has no meta.info is nobody's.
+    const fresh = join(this.#root, `${newPrefix}${name}`);
+    await makeFolder(fresh);
+    try {
+      await moveInto(volume.path, join(fresh, `image${volume.ext}`));
+      if (series.length > 0) await mkdir(join(fresh, seriesFolder));
+      for (const [n, file] of series.entries()) await rename(file, join(fresh, seriesFolder, `${String(n + 1).padStart(6, "0")}.dcm`));
+      await replaceFile(join(fresh, metaName), JSON.stringify(info));
+      await rename(fresh, path);
+    } catch (error) {
+      await rm(fresh, { recursive: true, force: true });
+      throw error;
+    }
+    await syncFolder(this.#root);
     return shown(info);
   }
 
@@ -93,8 +105,8 @@ export class SessionStore {
     if (!info || info.owner !== owner || info.last_access_ts + info.expiry < seconds()) return null;
     if (!touch) return shown(info);
     const touched = { ...info, last_access_ts: seconds() };
-    await this.#write(touched);
-    return shown(touched);
+    const written = await replaceFile(join(info.path, metaName), JSON.stringify(touched), { sync: false }).then(() => true, nullIfMissing);
+    return written ? shown(touched) : null;
   }
 
   /** The image of a session for a model; using it keeps the session alive. */
@@ -102,19 +114,25 @@ export class SessionStore {
     const info = await this.get(id, owner, true);
     if (!info) return null;
     const { path, name } = fileOf(info);
-    return { id: "", path, ext: splitUploadName(name).ext, digest: await fileDigest(path) };
+    const digest = await fileDigest(path).catch(nullIfMissing);
+    return digest === null ? null : { id: "", path, ext: splitUploadName(name).ext, digest };
   }
 
   async remove(id: string, owner: string): Promise<SessionInfo | null> {
     const info = isSessionId(id) ? await this.#read(id) : null;
     if (info?.owner !== owner) return null;
-    await rm(join(this.#root, id), { recursive: true, force: true });
+    // Somebody may be using it this moment, and write into it.
+    await rm(join(this.#root, id), { recursive: true, force: true, maxRetries: 5 });
     return shown(info);
   }
 
   /** Removes sessions that ended. */
   async sweep(): Promise<void> {
-    for (const id of (await readdir(this.#root).catch(() => [])).filter(isSessionId)) {
+    for (const id of await readdir(this.#root).catch(() => [])) {
+      // Where the server was killed while one was made.
+      const abandoned = id.startsWith(newPrefix) && (await stat(join(this.#root, id)).catch(() => null))?.mtimeMs;
+      if (abandoned && abandoned < (seconds() - this.#longest) * 1000) await rm(join(this.#root, id), { recursive: true, force: true });
+      if (!isSessionId(id)) continue;
       const info = await this.#read(id);
       if (info && info.last_access_ts + info.expiry >= seconds()) continue;
       await rm(join(this.#root, id), { recursive: true, force: true })
@@ -137,17 +155,13 @@ export class SessionStore {
 
   async #read(id: string): Promise<StoredSession | null> {
     try {
-      const info = JSON.parse(await readFile(join(this.#root, id, "meta.info"), "utf8")) as Partial<StoredSession> & SessionInfo;
+      const info = JSON.parse(await readFile(join(this.#root, id, metaName), "utf8")) as Partial<StoredSession> & SessionInfo;
       // Paths are made anew: the folder may have been moved, and no file decides which path is read.
       const path = join(this.#root, id);
       return { ...info, owner: info.owner ?? "", name: id, path, image: join(path, basename(info.image) === seriesFolder ? seriesFolder : `image${splitUploadName(info.image).ext}`) };
     } catch {
       return null;
     }
-  }
-
-  #write(info: StoredSession): Promise<void> {
-    return writeFile(join(this.#root, info.name, "meta.info"), JSON.stringify(info));
   }
 }
 

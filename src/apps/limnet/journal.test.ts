@@ -2,7 +2,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile 
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { appendSynced } from "./durable.js";
+import { appendSynced } from "../../durable.js";
 import { Journal, type JournalOptions } from "./journal.js";
 import { type History, stepInForce, toDelta } from "./rounds/history.js";
 import { type Op, stateKeys, type Way } from "./rounds/program.js";
@@ -112,6 +112,32 @@ describe("the journal of an object", () => {
     room = Infinity;
     expect(slices(await click(journal, 7))).toEqual([3, 7]);
     expect(slices(await open().load())).toEqual([3, 7]);
+  });
+
+  test("a full disk says so also where the last line had been cut short and there is no room for the word about it", async () => {
+    await click(open(), 3);
+    const one = await readFile(file());
+    await appendFile(file(), '{"version":2,"n":2');
+    const append = async (name: string, text: string) => {
+      await appendFile(name, text.slice(0, 20));
+      throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    };
+    const full = open({ append });
+    await expect(click(full, 5)).rejects.toMatchObject({ code: "ENOSPC" });
+    expect(slices(await full.load())).toEqual([3]);
+    expect(await readFile(file())).toEqual(one);
+    expect(slices(await click(open(), 7))).toEqual([3, 7]);
+  });
+
+  test("an archive that can be unpacked no more costs its own lines and nothing else", async () => {
+    const journal = open({ packBytes: 4000 });
+    for (let n = 0; n < 60; n++) await click(journal, n);
+    const archive = (await readdir(folder)).find((one) => one.endsWith(".jsonl.gz"))!;
+    await writeFile(path.join(folder, archive), "no gzip");
+    const told = await open().entries();
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.at(-1)!.n).toBe(60);
+    expect(slices(await open().load())).toHaveLength(60);
   });
 
   test("readers beside a writer never see half a line, nor cut one off", async () => {

@@ -3,9 +3,19 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { Journal, type JournalOptions, type ObjectIdentity } from "./journal.js";
+import { nullIfMissing } from "../../durable.js";
+import { Journal, type JournalOptions } from "./journal.js";
+import type { ObjectIdentity } from "./object-folder.js";
 
 const identitySchema = z.object({ image: z.string(), digest: z.string(), user: z.string(), label: z.string() });
+
+function readIdentity(text: string): ObjectIdentity | null {
+  try {
+    return identitySchema.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
 
 /** Name of an object: 32 hex digits of a sha256, so that no name of a client becomes a path. The image counts by its content. */
 export function objectName({ digest, user, label }: Pick<ObjectIdentity, "digest" | "user" | "label">): string {
@@ -55,18 +65,15 @@ export class Journals {
 
   /** Names of the objects on the disk. */
   async names(): Promise<string[]> {
-    const found = await readdir(this.folder, { withFileTypes: true }).catch(() => []);
+    const found = (await readdir(this.folder, { withFileTypes: true }).catch(nullIfMissing)) ?? [];
     return found.filter((entry) => entry.isDirectory() && /^[0-9a-f]{32}$/.test(entry.name)).map((entry) => entry.name);
   }
 
   /** The journal of a name of `names`; null where nobody can say whose it is. */
   async named(name: string): Promise<Journal | null> {
-    try {
-      const text = await readFile(path.join(this.folder, name, "object.json"), "utf8");
-      return this.#journal(name, identitySchema.parse(JSON.parse(text)));
-    } catch {
-      return null;
-    }
+    const text = await readFile(path.join(this.folder, name, "object.json"), "utf8").catch(nullIfMissing);
+    const identity = text === null ? null : readIdentity(text);
+    return identity && this.#journal(name, identity);
   }
 
   /** All work on an image, of all users. */

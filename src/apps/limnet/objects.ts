@@ -4,7 +4,7 @@ import type { InferResult, ObjectEvent, ObjectOptions, ObjectRef, Objects, Submi
 import { LimnetError } from "../../errors.js";
 import { Answer } from "./answer.js";
 import { objectName } from "./journals.js";
-import type { ObjectIdentity } from "./journal.js";
+import type { ObjectIdentity } from "./object-folder.js";
 import { type ObjectState, ObjectWork } from "./object.js";
 import { parseLabel, parseMaskRequest } from "./params.js";
 import { journalJson, roundsJson } from "./report.js";

@@ -1,6 +1,6 @@
 /** What people and programs read of an object: the rounds in force, and the whole history. */
 import type { SliceDecision } from "../../engine/protocol.js";
-import type { ObjectIdentity } from "./journal.js";
+import type { ObjectIdentity } from "./object-folder.js";
 import { type Entry, type History, stepInForce } from "./rounds/history.js";
 import { heldAfter, type Op, roundsOf } from "./rounds/program.js";
 

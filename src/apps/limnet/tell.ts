@@ -1,7 +1,7 @@
 /** The event that says what is in force now. */
 import type { ObjectEvent } from "../app.js";
 import type { Desk } from "./desk.js";
-import type { ObjectIdentity } from "./journal.js";
+import type { ObjectIdentity } from "./object-folder.js";
 import { objectName } from "./journals.js";
 import type { ObjectState } from "./object.js";
 import { type Action, type History, stepInForce } from "./rounds/history.js";

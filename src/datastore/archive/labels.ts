@@ -1,14 +1,14 @@
 /** Labels of the images of an archive: those that were saved here, on their way back through the outbox, and those that the archive has. */
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { copyInto, makeFolder, moveInto } from "../../durable.js";
 import type { ArchiveClient } from "../../dicomweb/client.js";
 import { isUid } from "../../dicomweb/json.js";
 import type { SeriesRecord } from "../../dicomweb/series.js";
 import type { ImageFile, Info } from "../datastore.js";
 import { unknownLabel } from "../folder.js";
 import type { Log } from "../log.js";
-import { moveInto } from "../move.js";
 import { checkExtension, checkTag, finalTag, labelExtensions } from "../names.js";
 import { provenancePath, writeProvenance } from "../provenance.js";
 import { archiveLabelExt, linkInfo } from "./describe.js";
@@ -65,7 +65,7 @@ export class ArchiveLabels {
     const object = tag === finalTag ? await format.write({ path: file, info }, (await images.volume(image)).source) : null;
     const before = records.get(id).labels[tag];
     // Kept here and in the outbox before anything is sent: whatever happens from now on, nothing is lost.
-    await mkdir(this.#folder(tag), { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder(tag), 0o700);
     await moveInto(file, this.#path(id, tag, ext));
     if (before && before.ext !== ext) await rm(this.#path(id, tag, before.ext), { force: true });
     const entry = object && await outbox.add({ image: id, study: image.study, ...object });
@@ -100,8 +100,8 @@ export class ArchiveLabels {
     const label = await this.find(image, tag);
     if (!label) throw unknownLabel(id, tag);
     if (!records.get(id).labels[tag]) {
-      await mkdir(this.#folder(tag), { recursive: true, mode: 0o700 });
-      await copyFile(label.path, this.#path(id, tag, label.ext));
+      await makeFolder(this.#folder(tag), 0o700);
+      await copyInto(label.path, this.#path(id, tag, label.ext));
     }
     await records.change(id, (now) => ({ ...now, labels: { ...now.labels, [tag]: { ext: label.ext, info: { ...label.info, ...info } } } }));
   }
@@ -110,7 +110,7 @@ export class ArchiveLabels {
   async keepProvenance({ series: id }: SeriesRecord, tag: string, document: unknown): Promise<void> {
     checkTag(tag);
     if (document === null) return rm(provenancePath(this.#folder(tag), id), { force: true });
-    await mkdir(this.#folder(tag), { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder(tag), 0o700);
     await writeProvenance(this.#folder(tag), id, document);
   }
 
@@ -138,7 +138,7 @@ export class ArchiveLabels {
     const { source } = await images.volume(image);
     const objects: Buffer[] = [];
     for await (const object of client.retrieveSeries(link)) objects.push(object);
-    await mkdir(this.#folder(".archive"), { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder(".archive"), 0o700);
     const fresh = join(this.#folder(".archive"), `new-${randomBytes(6).toString("hex")}${archiveLabelExt}`);
     try {
       await format.read(objects, source, fresh);

@@ -1,8 +1,7 @@
 /** Small JSON files, each written whole or not at all, so that two servers may use one folder. */
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { replaceWhole } from "../index-file.js";
+import { makeFolder, replaceFile } from "../../durable.js";
 
 /** Undefined where there is no such file, or none that is whole. */
 export async function readJson<T>(path: string): Promise<T | undefined> {
@@ -21,6 +20,6 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 
 /** Writes a file under another name, syncs it, and gives it its name. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await replaceWhole(path, `${path}.${randomBytes(6).toString("hex")}.tmp`, 0o600, (handle) => handle.writeFile(bytes));
+  await makeFolder(dirname(path));
+  await replaceFile(path, bytes);
 }
