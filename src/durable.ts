@@ -9,6 +9,15 @@ export function nullIfMissing(error: NodeJS.ErrnoException): null {
   throw error;
 }
 
+/** What may be otherwise a moment later. */
+const passing = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR"]);
+
+/** For `catch`: null where nothing is found. Nothing may be concluded from what fails because the server is short of something. */
+export function nullIfAway(error: NodeJS.ErrnoException): null {
+  if (passing.has(error.code ?? "")) throw error;
+  return null;
+}
+
 /** Changes when the file does; "" where there is none. */
 export async function stampOf(file: string): Promise<string> {
   const found = await stat(file, { bigint: true }).catch(nullIfMissing);

@@ -18,6 +18,7 @@ import { FolderWatch } from "./watch.js";
 /** Milliseconds between two looks at the stamps of a large folder. */
 const compareEvery = 100;
 const readOnlyCodes = new Set(["EACCES", "EPERM", "EROFS"]);
+const fullCodes = new Set(["ENOSPC", "EDQUOT"]);
 
 export interface FolderIndexOptions {
   readonly log: Log;
@@ -47,10 +48,12 @@ export class FolderIndex {
   /** State of the index file as we left it: another one means that another program wrote it. */
   #fileStamp = "";
   #readOnly = false;
+  /** What was found in the folder is not in the index file yet. */
+  #unwritten = false;
   /** What the last look at the folder took, in milliseconds. */
   #lookTook = 0;
   /** When the stamps of a large folder were compared last. */
-  #compared = 0;
+  #compared = -Infinity;
   #looking: Promise<void> | null = null;
   #lookTimer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -103,8 +106,8 @@ export class FolderIndex {
     }
     const found = look(this.#index);
     const missing = found === null || found === undefined;
-    if (!missing && Date.now() - this.#compared < compareEvery) return found;
-    this.#compared = Date.now();
+    if (!missing && performance.now() - this.#compared < compareEvery) return found;
+    this.#compared = performance.now();
     if ((await folderStamp(this.folder, indexName)).value === this.#stamp) return found;
     if (!missing) {
       this.#lookBeside(0);
@@ -166,7 +169,8 @@ export class FolderIndex {
       this.#version++;
     }
     this.#lookTook = performance.now() - start;
-    if (changed || first) await this.#write();
+    if (changed || first) this.#unwritten = true;
+    if (this.#unwritten) await this.#writeWhenRoom();
     this.#stamp = stamp.settled || this.#isLarge() ? stamp.value : null;
     if (this.#isLarge() && !stamp.settled) this.#lookBeside();
     this.#watch.follow(this.folder, await labelTags(this.folder));
@@ -198,6 +202,16 @@ export class FolderIndex {
     this.#lookTimer.unref();
   }
 
+  /** Who only looks needs no index on the disk: on a full one it is written later. */
+  async #writeWhenRoom(): Promise<void> {
+    try {
+      await this.#write();
+    } catch (error) {
+      if (!fullCodes.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      this.#once.warn("The disk of the studies folder is full: the index is written when there is room.");
+    }
+  }
+
   async #write(): Promise<void> {
     if (this.#readOnly) {
       this.#notes = [];
@@ -205,11 +219,13 @@ export class FolderIndex {
     }
     await this.#lockedByNobody();
     const noted = this.#notes.length;
+    this.#unwritten = false;
     try {
       await writeIndex(this.folder, this.#index);
       this.#notes.splice(0, noted);
       this.#fileStamp = await this.#currentFileStamp();
     } catch (error) {
+      this.#unwritten = true;
       this.#tolerateReadOnly(error);
     }
   }

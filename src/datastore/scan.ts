@@ -1,6 +1,7 @@
 /** What lies in the folder right now: images on the top level, labels below labels/<tag>/. */
 import { opendir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { nullIfAway } from "../durable.js";
 import type { Log } from "./log.js";
 import { imageExtensions, labelExtensions, nameProblem, seriesFolderExtension, splitName } from "./names.js";
 
@@ -79,7 +80,7 @@ async function scanFiles(folder: string, extensions: readonly string[], log: Log
       continue;
     }
     // A link to a file is how people gather scans that lie elsewhere.
-    if (!entry.isFile() && !(entry.isSymbolicLink() && (await stat(join(folder, name)).catch(() => null))?.isFile())) continue;
+    if (!entry.isFile() && !(entry.isSymbolicLink() && (await stat(join(folder, name)).catch(nullIfAway))?.isFile())) continue;
     const split = splitName(name, extensions);
     const problem = split && nameProblem(split.id);
     if (problem) log.warn(`A file of the studies folder is ignored: its name ${problem}.`);

@@ -104,6 +104,18 @@ describe("a folder of DICOM files among the studies", () => {
     expect((await readdir(home)).filter((name) => name.startsWith("."))).toEqual([".fresh"]);
   });
 
+  it("is made anew where a power cut left a part of it: of the volume, or of what is known about it", async () => {
+    await writeSeries("a");
+    const path = (await (await store()).image("a"))!.path;
+    const whole = await readFile(path);
+    for (const [name, left] of [["volume.nrrd", whole.subarray(0, 100)], ["source.json", ""], ["source.json", "{"]] as const) {
+      await writeFile(join(path, "..", name), left);
+      expect((await (await store()).image("a"))!.path).toBe(path);
+      expect(await readFile(path)).toEqual(whole);
+      expect((await (await store()).source("a"))!.slices).toHaveLength(3);
+    }
+  });
+
   it("is read once when many ask at the same time", async () => {
     await writeSeries("a", 20);
     const datastore = await store();

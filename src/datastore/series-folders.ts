@@ -4,6 +4,7 @@ import { mkdir, opendir, readdir, readFile, rename, rm, stat, writeFile } from "
 import { basename, join } from "node:path";
 import { convertSeries, filesIn, isDicomFile, volumeExtension } from "../dicom/files.js";
 import type { FrameDecoder, PlannedVolume } from "../dicom/types.js";
+import { nullIfAway } from "../durable.js";
 import { badVolume } from "../imaging/volume.js";
 import { type Log, silentLog } from "./log.js";
 import { SeriesRoom } from "./series-room.js";
@@ -30,6 +31,7 @@ export interface SeriesVolumeFile {
 
 /** How many files of a folder are looked at to tell whether it holds DICOM. */
 const looks = 8;
+const sourceName = "source.json";
 const volumeName = `volume${volumeExtension}`;
 
 export class SeriesFolders {
@@ -47,7 +49,7 @@ export class SeriesFolders {
 
   /** Whether DICOM files lie in the folder itself. */
   async isSeries(folder: string): Promise<boolean> {
-    const found = await stat(folder, { bigint: true }).catch(() => null);
+    const found = await stat(folder, { bigint: true }).catch(nullIfAway);
     if (!found?.isDirectory()) return false;
     const stamp = `${found.ino}.${found.mtimeNs}`;
     const known = this.#known.get(folder);
@@ -82,7 +84,10 @@ export class SeriesFolders {
     try {
       const { decoder, maxVoxels, suv } = this.#options;
       const source = await convertSeries(paths, join(temporary, volumeName), { decoder, maxVoxels, suv });
-      await writeFile(join(temporary, "source.json"), JSON.stringify(source));
+      const { size: bytes } = await stat(join(temporary, volumeName));
+      await writeFile(join(temporary, sourceName), JSON.stringify({ ...source, bytes }), { flush: true });
+      // What a power cut left of an earlier one.
+      if (!(await this.#open(join(home, state)))) await rm(join(home, state), { recursive: true, force: true });
       // Another server may have been faster: then its volume is taken.
       await rename(temporary, join(home, state)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
@@ -97,14 +102,20 @@ export class SeriesFolders {
     return made;
   }
 
-  /** Null where it is not there, or no longer. */
+  /** Null where it is not there, no longer, or not all of it. */
   async #open(folder: string): Promise<SeriesVolumeFile | null> {
     const path = join(folder, volumeName);
     // Used first, so that it is not removed while it is looked at.
     if (!(await this.#room.use(folder).then(() => true, () => false))) return null;
-    const text = await readFile(join(folder, "source.json"), "utf8").catch(() => null);
-    if (text === null || !(await stat(path).catch(() => null))) return null;
-    return { path, ext: volumeExtension, source: JSON.parse(text) as PlannedVolume };
+    const text = await readFile(join(folder, sourceName), "utf8").catch(nullIfAway);
+    const size = (await stat(path).catch(nullIfAway))?.size;
+    if (text === null || size === undefined) return null;
+    try {
+      const { bytes, ...source } = JSON.parse(text) as PlannedVolume & { bytes?: number };
+      return bytes === undefined || bytes === size ? { path, ext: volumeExtension, source } : null;
+    } catch {
+      return null;
+    }
   }
 }
 
@@ -116,8 +127,9 @@ async function holdsDicom(folder: string): Promise<boolean> {
       if (await isDicomFile(join(folder, entry.name))) return true;
       if (--left === 0) return false;
     }
-  } catch {
+  } catch (error) {
     // A folder that cannot be read holds nothing that could be shown.
+    nullIfAway(error as NodeJS.ErrnoException);
   }
   return false;
 }

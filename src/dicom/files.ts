@@ -1,6 +1,7 @@
 /** DICOM files on the disk: which ones there are, and a series of them as one volume file. */
 import { type FileHandle, open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { nullIfAway } from "../durable.js";
 import { LimnetError } from "../errors.js";
 import { writeNrrd } from "../imaging/nrrd-write.js";
 import { badVolume } from "../imaging/volume.js";
@@ -22,7 +23,8 @@ export async function isDicomFile(path: string): Promise<boolean> {
     file = await open(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(133), 0, 133, 0);
     return isPart10(buffer.subarray(0, bytesRead));
-  } catch {
+  } catch (error) {
+    nullIfAway(error as NodeJS.ErrnoException);
     return false;
   } finally {
     await file?.close();

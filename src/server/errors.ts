@@ -55,7 +55,8 @@ export function answerFor(error: unknown): Answer {
   if (error instanceof multer.MulterError) return multerAnswer(error);
   const { status, type, message, code } = error as { status?: number; type?: string; message?: string; code?: string };
   if (type === "entity.too.large") return { status: 413, detail: "The body is larger than this server accepts (forms: LIMNET_MAX_FIELD_BYTES, JSON: LIMNET_MAX_JSON_BYTES)." };
-  if (code === "ENOSPC") return { status: 507, detail: "The disk of the server is full. Free some space and send the request again." };
+  if (code === "ENOSPC" || code === "EDQUOT") return { status: 507, detail: "The disk of the server is full. Free some space and send the request again." };
+  if (code === "EMFILE" || code === "ENFILE") return { status: 503, detail: "The server has as many files open as it may (ulimit -n). Try again in a moment; raise that limit where it happens often." };
   if (code === "EACCES" || code === "EROFS" || code === "EPERM") return { status: 503, detail: "The server may not write to its studies folder, so nothing can be stored there." };
   if (typeof status === "number" && status >= 400 && status < 500) return { status, detail: message ?? "Bad Request" };
   // What busboy says about a body that ends early or is no multipart at all.

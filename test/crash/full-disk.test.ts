@@ -1,10 +1,11 @@
 /** A disk that is really full: a small file system in memory as state folder. Needs the right to mount (root); said where it is missing. */
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, statfs, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { TestBench } from "../../src/apps/limnet/testing-app.js";
+import { FolderDatastore } from "../../src/datastore/folder.js";
 import { readState, writeState } from "../../src/engine/state.js";
 
 let folder: string;
@@ -42,6 +43,26 @@ it("a full disk is a 507 with a sentence, nothing of before is lost, and it work
   } finally {
     await bench.close();
   }
+});
+
+it("a full disk keeps nobody from looking: a scan that came with it is listed, and the index is written when there is room", async ({ skip }) => {
+  if (!mounted) skip();
+  const studies = join(folder, "studies");
+  await mkdir(studies);
+  await writeFile(join(studies, "a.nii"), "voxels");
+  const store = new FolderDatastore(studies);
+  await store.start();
+  const ballast = await fill();
+  await link(join(studies, "a.nii"), join(studies, "b.nii"));
+  expect(await store.listImages()).toEqual(["a", "b"]);
+  await expect(store.updateImageInfo("a", { note: "x" })).rejects.toMatchObject({ code: "ENOSPC" });
+  await rm(ballast);
+  expect(await store.listImages()).toEqual(["a", "b"]);
+  await store.updateImageInfo("b", { note: "y" });
+  await store.close();
+  const written = JSON.parse(await readFile(join(studies, "datastore_v2.json"), "utf8")) as { objects: Record<string, { image: { info: object } }> };
+  expect(Object.keys(written.objects)).toEqual(["a", "b"]);
+  expect(written.objects.b!.image.info).toMatchObject({ note: "y" });
 });
 
 it("a result that has no room is said to have none, and the one of before stays", async ({ skip }) => {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ArchiveClient } from "../../dicomweb/client.js";
 import { tags, textOf } from "../../dicomweb/json.js";
+import { makeFolder, stampOf, syncFolder } from "../../durable.js";
 import { LimnetError } from "../../errors.js";
 import type { Log } from "../log.js";
 import { readJson, writeJson, writeWhole } from "./small-files.js";
@@ -67,12 +68,13 @@ export class Outbox {
 
   /** Finds what was left by the last run, and begins to send it. */
   async open(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder, 0o700);
     for (const name of await readdir(this.#folder)) {
-      const entry = await readJson<OutboxEntry>(join(this.#folder, name, "entry.json")).catch(() => undefined);
+      const entry = await readJson<OutboxEntry>(join(this.#folder, name, "entry.json"));
       if (entry && entry.id === name) this.#entries.set(name, entry);
       // Not finished when the server was killed: nobody was told that it was taken.
       else if (name.startsWith(".new-")) await rm(join(this.#folder, name), { recursive: true, force: true });
+      else if (await stampOf(join(this.#folder, name, "object.dcm")) !== "") this.#options.log.error("A label in the outbox cannot be read and is not sent. It stays in the outbox folder of the state folder: object.dcm is the DICOM object.", { id: name });
     }
     if (this.#entries.size > 0) this.#options.log.info("labels wait to be sent to the archive", { waiting: this.#entries.size });
     this.#plan();
@@ -101,6 +103,7 @@ export class Outbox {
     await writeWhole(join(fresh, "object.dcm"), bytes);
     await writeJson(join(fresh, "entry.json"), entry);
     await rename(fresh, join(this.#folder, id));
+    await syncFolder(this.#folder);
     this.#entries.set(id, entry);
     this.#plan();
     return entry;
@@ -185,9 +188,11 @@ export class Outbox {
 
   #dueAt({ attempts, created, lastAttempt, state }: OutboxEntry): number {
     const { firstMs, longestMs } = this.#options;
-    if (lastAttempt === null) return Date.parse(created) + firstMs;
+    // A time to come is one of a clock that was set back: how long ago it was is not known.
+    const since = (time: string) => (Date.parse(time) > Date.now() + 1000 ? 0 : Date.parse(time));
+    if (lastAttempt === null) return since(created) + firstMs;
     const pause = state === "refused" ? longestMs : Math.min(longestMs, firstMs * 2 ** (attempts - 1));
-    return Date.parse(lastAttempt) + pause;
+    return since(lastAttempt) + pause;
   }
 }
 

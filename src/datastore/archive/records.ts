@@ -85,7 +85,7 @@ export class Records {
   }
 
   async #read(uid: string): Promise<void> {
-    const found = await readJson<Partial<ImageRecord>>(join(this.#folder, `${uid}.json`)).catch(() => undefined);
+    const found = await readJson<Partial<ImageRecord>>(join(this.#folder, `${uid}.json`));
     if (found) this.#known.set(uid, { ...empty, ...found });
   }
 

@@ -1,15 +1,15 @@
 /** Small JSON files, each written whole or not at all, so that two servers may use one folder. */
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { makeFolder, replaceFile } from "../../durable.js";
+import { makeFolder, nullIfMissing, replaceFile } from "../../durable.js";
 
 /** Undefined where there is no such file, or none that is whole. */
 export async function readJson<T>(path: string): Promise<T | undefined> {
+  const text = await readFile(path, "utf8").catch(nullIfMissing);
   try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
-    throw error;
+    return text === null ? undefined : JSON.parse(text) as T;
+  } catch {
+    return undefined;
   }
 }
 

@@ -49,10 +49,11 @@ export class JobHandler<Job_, Result, Progress> {
     await this.#report(node, outcome);
   }
 
-  /** Cancelled while it waited, or asked for by a server that is gone. */
+  /** Cancelled while it waited, asked for by a server that is gone, or done by a worker that died before it was off the list. */
   async #unwanted(id: string, node: string): Promise<boolean> {
-    const [cancelled, alive] = await this.#options.link.client.mget(this.#options.link.key("cancelled", id), this.#options.link.key("node", node));
-    return cancelled !== null || alive === null;
+    const { client } = this.#options.link;
+    const [cancelled, alive, outcome] = await client.mget(...[["cancelled", id], ["node", node], ["outcome", id]].map((parts) => this.#options.link.key(...parts)));
+    return cancelled !== null || alive === null || outcome !== null;
   }
 
   /** Redis may be away just now: the outcome is worth waiting for. */
