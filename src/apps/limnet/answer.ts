@@ -9,7 +9,7 @@ import type { Geometry, Shape } from "../../imaging/geometry.js";
 import type { InferResult } from "../app.js";
 import { resultFile } from "../result-file.js";
 import type { AnswerCache } from "./answer-cache.js";
-import type { ObjectState } from "./object.js";
+import type { ObjectState } from "./object-request.js";
 import type { MaskRequest } from "./params.js";
 import { outOfPart, type Part, renumbered } from "./part.js";
 import { heldAfter, roundsOf } from "./rounds/program.js";

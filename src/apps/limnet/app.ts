@@ -19,7 +19,7 @@ import { Journals } from "./journals.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
 import { DiskKeeper } from "./keeper.js";
 import { KeyedLock, type Wish } from "./lock.js";
-import type { SegmentQueue } from "./object.js";
+import type { SegmentQueue } from "./object-request.js";
 import { LimnetObjects } from "./objects.js";
 import { LimnetStored } from "./stored.js";
 import { kinds, LimnetTask, type TaskContext } from "./task.js";

@@ -6,7 +6,7 @@ import type { Progress } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import type { Peers } from "../../jobs/peers.js";
 import type { ObjectEvent } from "../app.js";
-import type { Watch } from "./object.js";
+import type { Watch } from "./object-request.js";
 import type { StateRecord } from "./rounds/history.js";
 
 type Listener = (event: ObjectEvent) => void;

@@ -3,7 +3,7 @@ import type { ObjectEvent } from "../app.js";
 import type { Desk } from "./desk.js";
 import type { ObjectIdentity } from "./object-folder.js";
 import { objectName } from "./journals.js";
-import type { ObjectState } from "./object.js";
+import type { ObjectState } from "./object-request.js";
 import { type Action, type History, stepInForce } from "./rounds/history.js";
 import { heldAfter, roundsOf } from "./rounds/program.js";
 

@@ -7,7 +7,7 @@ import type { ArchiveClient } from "../../dicomweb/client.js";
 import { isUid } from "../../dicomweb/json.js";
 import type { SeriesRecord } from "../../dicomweb/series.js";
 import type { ImageFile, Info } from "../datastore.js";
-import { unknownLabel } from "../folder.js";
+import { unknownLabel } from "../unknown.js";
 import type { Log } from "../log.js";
 import { checkExtension, checkTag, finalTag, labelExtensions } from "../names.js";
 import { provenancePath, writeProvenance } from "../provenance.js";

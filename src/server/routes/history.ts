@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { z } from "zod";
 import type { InferResult, ObjectOptions, ObjectRef, Objects } from "../../apps/app.js";
 import { parseSlices } from "../../apps/limnet/params.js";
-import { unknownImage } from "../../datastore/folder.js";
+import { unknownImage } from "../../datastore/unknown.js";
 import { LimnetError } from "../../errors.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { sendResult } from "../results.js";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
-import { unknownImage } from "../../datastore/folder.js";
+import { unknownImage } from "../../datastore/unknown.js";
 import { checkExtension, checkId, imageExtensions } from "../../datastore/names.js";
 import { LimnetError } from "../../errors.js";
 import { readHeader } from "../../imaging/read.js";

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import type { App, ImageSource, InferRequest, InferResult, InferTask, Params } from "../../apps/app.js";
 import { onDisk } from "../../apps/result-file.js";
-import { unknownImage } from "../../datastore/folder.js";
+import { unknownImage } from "../../datastore/unknown.js";
 import { originalTag } from "../../datastore/names.js";
 import { convertSeries, isDicomFile, volumeExtension } from "../../dicom/files.js";
 import { noSource } from "../../dicom/labels.js";

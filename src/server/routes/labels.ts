@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { unknownImage } from "../../datastore/folder.js";
+import { unknownImage } from "../../datastore/unknown.js";
 import { checkExtension, checkTag, finalTag, labelExtensions } from "../../datastore/names.js";
 import { type ExportFormat, exportFormats } from "../../dicom/export.js";
 import { LimnetError } from "../../errors.js";
