@@ -17,7 +17,7 @@ import type { Peers } from "../jobs/peers.js";
 import type { App, AppLimits } from "./app.js";
 import { aliasName } from "./limnet/aliases.js";
 import { LimnetApp } from "./limnet/app.js";
-import type { SegmentQueue } from "./limnet/object.js";
+import type { SegmentQueue } from "./limnet/object-request.js";
 import { kinds } from "./limnet/task.js";
 
 /** Further names under which the models are published. */

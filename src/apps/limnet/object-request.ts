@@ -1,4 +1,5 @@
 /** What is asked of an object, who looks on, and what comes of it. */
+import type { Device } from "../../engine/device.js";
 import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
 import type { JobOptions, JobQueue } from "../../jobs/jobs.js";
 import type { ImageSource } from "../app.js";

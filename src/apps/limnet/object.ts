@@ -4,7 +4,6 @@
  */
 import { rename, rm } from "node:fs/promises";
 import { diskFull } from "../../engine/state.js";
-import type { Device } from "../../engine/device.js";
 import type { SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";

@@ -1,5 +1,5 @@
 /** The way to the workers: `--redis`. */
-import type { SegmentQueue } from "../../apps/limnet/object.js";
+import type { SegmentQueue } from "../../apps/limnet/object-request.js";
 import type { Log } from "../../datastore/log.js";
 import { packJob, type Roots, unpackJob, unpackResult } from "../../engine/packing.js";
 import type { Progress, SegmentJob, SegmentResult } from "../../engine/protocol.js";
