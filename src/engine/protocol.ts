@@ -57,6 +57,8 @@ export interface SegmentJob {
   readonly device?: Device;
   /** Label volume of the same grid (non-zero = object), for `fusion: "oracle"`. */
   readonly truthPath?: string;
+  /** Also writes the mask of each round beside its output (mask-bits.ts). */
+  readonly masks?: boolean;
   /** Also writes the current set (before fusion) to `<outputs[n]>.current`. */
   readonly keepCurrent?: boolean;
 }
@@ -83,6 +85,8 @@ export const isJudged = ({ winner }: SliceDecision): boolean => winner === "curr
 
 export interface RoundResult {
   readonly fusedPath: string;
+  /** SHA-256 of that file. Absent: not known. */
+  readonly digest?: string;
   readonly slice: number;
   /** Only slices where previous and current differ, and the clicked ones. */
   readonly slices: readonly SliceDecision[];

@@ -15,6 +15,7 @@ import { readHeader, readVolume } from "../imaging/read.js";
 import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
 import type { VolumeHeader } from "../imaging/volume.js";
 import { isJudged, type Progress, type RoundRequest, type RoundResult, type SegmentJob, type SegmentResult, type SliceDecision } from "./protocol.js";
+import { writeMaskBits } from "./mask-bits.js";
 import { readState, writeState } from "./state.js";
 import type { VolumeStore } from "./volumes.js";
 
@@ -67,15 +68,15 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
     const output = job.outputs[n];
     if (job.keepCurrent) await writeState(`${output}.current`, done.current);
     // Whoever asked puts it into a journal, and there it is synced.
-    await writeState(output, done.fused, { synced: false });
-    rounds.push({ fusedPath: output, slice: request.slice, ...done.result });
+    const [digest] = await Promise.all([writeState(output, done.fused, { synced: false }), job.masks && writeMaskBits(output, done.fused)]);
+    rounds.push({ fusedPath: output, digest, slice: request.slice, ...done.result });
     fused = done.fused;
     past.push(request);
   }
   return { rounds, model, features: workbench.cache.count() };
 }
 
-type RoundFigures = Omit<RoundResult, "fusedPath" | "slice">;
+type RoundFigures = Omit<RoundResult, "fusedPath" | "digest" | "slice">;
 
 async function runRound(
   bench: Bench, round: number, { slice, clicks }: RoundRequest, past: readonly RoundRequest[], previous: Uint8Array | null,

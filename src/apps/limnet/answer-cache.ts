@@ -29,7 +29,7 @@ export class AnswerCache {
   set(name: string, { parts }: ResultFile): void {
     const bytes = parts?.reduce((sum, part) => sum + part.length, 0) ?? Infinity;
     this.#drop(name);
-    if (!parts || bytes > this.#budget / 4) return;
+    if (!parts || bytes > this.#budget / 3) return;
     this.#kept.set(name, { parts, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#kept.keys()) {

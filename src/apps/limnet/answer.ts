@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { readMaskBits } from "../../engine/mask-bits.js";
 import { LimnetError } from "../../errors.js";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import type { InferResult } from "../app.js";
@@ -19,10 +20,12 @@ const chunk = 1 << 20;
 /** `maskFrom` is the highest bit of a byte, so that four voxels are looked at together. */
 const fourBits = 0x01010101;
 
-/** The mask, 0 and 1, grid of the image, i fastest; `fusedPath`: stored probabilities (uint8, gzip), null for an empty mask. */
+/** The mask, 0 and 1, grid of the image, i fastest; `fusedPath`: stored probabilities (uint8, gzip), null for an empty mask. Where the packed mask lies beside them, they are not read. */
 export async function readMask(fusedPath: string | null, shape: Shape): Promise<Uint8Array> {
   const length = shape[0] * shape[1] * shape[2];
   if (fusedPath === null) return new Uint8Array(length);
+  const packed = await readMaskBits(fusedPath, length);
+  if (packed) return packed;
   // One piece of output as large as all of it: pieces of the usual 16 kB cost ten times the unpacking.
   const bytes = await promisify(gunzip)(await readFile(fusedPath), { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 1) });
   if (bytes.length !== length) throw new LimnetError("engine_failed", "The result does not fit the image. Click once more; if it happens again, start a new label.");

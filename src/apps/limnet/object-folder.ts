@@ -87,7 +87,7 @@ export class ObjectFolder {
   /** Deletes every result but those of `keep`, and the masks that the object starts from. */
   async prune(keep: ReadonlySet<string>): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [])) {
-      if (name.startsWith("journal") || name.startsWith(startPrefix) || name === objectName || keep.has(name.replace(/\.gz$/, ""))) continue;
+      if (name.startsWith("journal") || name.startsWith(startPrefix) || name === objectName || keep.has(name.replace(/\.gz(\.mask)?$/, ""))) continue;
       await rm(path.join(this.folder, name), { force: true });
     }
   }

@@ -1,7 +1,7 @@
 /** The two kinds of work that make a new state: a job for the engine, and slices taken over from another state. */
+import { writeMaskBits } from "../../engine/mask-bits.js";
 import { readState, writeState } from "../../engine/state.js";
 import type { RoundRequest, SegmentJob } from "../../engine/protocol.js";
-import { fileDigest } from "../../imaging/digest.js";
 import type { Axis } from "../../imaging/geometry.js";
 import { readHeader } from "../../imaging/read.js";
 import { readSlice, voxelToPixel, writeSlice } from "../../imaging/slices.js";
@@ -21,6 +21,7 @@ export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, b
     state: { fusedPath: base, rounds: roundsOf(before).map((round) => toRequest(round, way.axis)) },
     rounds: [toRequest(ops[at] as RoundOp, way.axis)],
     outputs: [output],
+    masks: true,
     settings: way.settings,
     ...(held.length > 0 && { held }),
   };
@@ -50,8 +51,8 @@ export async function takeSlices(
   const source = await read(from);
   for (const slice of op.slices) writeSlice(volume, shape, way.axis, slice, readSlice(source, shape, way.axis, slice));
   const path = journal.statePath(keys[at]);
-  await writeState(path, volume);
+  const [digest] = await Promise.all([writeState(path, volume), writeMaskBits(path, volume)]);
   return {
-    key: keys[at], slice: null, slices: [], seconds: (performance.now() - start) / 1000, propagated: 0, digest: await fileDigest(path), model: weights,
+    key: keys[at], slice: null, slices: [], seconds: (performance.now() - start) / 1000, propagated: 0, digest, model: weights,
   };
 }

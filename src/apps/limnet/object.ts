@@ -185,7 +185,7 @@ async function recordOf(journal: Journal, key: string, { rounds: [round], model 
     slices: round.slices,
     seconds: round.clickSeconds + round.propagateSeconds + round.fuseSeconds,
     propagated: round.propagated,
-    digest: await fileDigest(journal.statePath(key)),
+    digest: round.digest ?? (await fileDigest(journal.statePath(key))),
     model,
   };
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import type { Engine, Progress, RoundResult, SegmentJob, SegmentResult, SliceChange } from "../../engine/protocol.js";
+import { writeMaskBits } from "../../engine/mask-bits.js";
 import { writeState } from "../../engine/state.js";
 import { LimnetError } from "../../errors.js";
 import type { Shape } from "../../imaging/geometry.js";
@@ -76,6 +77,7 @@ export class FakeEngine implements Engine {
       const change: SliceChange | undefined = job.changes ? { box: null, bits: "" } : undefined;
       options.onProgress?.({ stage: "propagate", round: n, slice: round.slice, done: 1, total: shape[job.axis], change });
       await writeState(job.outputs[n], state);
+      if (job.masks) await writeMaskBits(job.outputs[n], state);
       const failure = this.failures.shift();
       if (failure) throw failure;
       rounds.push({
