@@ -32,11 +32,11 @@ export class OrthancLab {
     return new OrthancLab(await mkdtemp(join(tmpdir(), "limnet-orthanc-lab-")), orthanc, true);
   }
 
-  /** Starts the server; again: as after a restart. */
-  async start(): Promise<RunningServer> {
+  /** Starts the server; again: as after a restart. `more`: further settings. */
+  async start(more: Record<string, unknown> = {}): Promise<RunningServer> {
     await this.server?.close();
     this.server = await startServer(loadConfig({
-      app: join(root, "sample-apps", "radiology"), studies: this.orthanc.url, port: 0, state: join(this.folder, "state"), cacheFolder: join(this.folder, "cache"), archiveFresh: 0,
+      app: join(root, "sample-apps", "radiology"), studies: this.orthanc.url, port: 0, state: join(this.folder, "state"), cacheFolder: join(this.folder, "cache"), archiveFresh: 0, ...more,
     }, {}), silentLog);
     return this.server;
   }

@@ -31,6 +31,12 @@ describe("GET /ohif/ with a build of the viewer", () => {
     expect((await get("/ohif/")).headers["content-security-policy"]).toContain("worker-src 'self' blob:");
   });
 
+  it("tells the panel of MONAI Label which server it is on", async () => {
+    const page = await get("/ohif/viewer?StudyInstanceUIDs=1.2.3").set("Host", "127.0.0.1:8123");
+    expect(page.headers["set-cookie"]).toEqual([`MONAILABEL_SERVER_URL=${encodeURIComponent("http://127.0.0.1:8123/")}; Path=/ohif; SameSite=Strict`]);
+    expect((await get("/ohif/assets/app.js")).headers["set-cookie"]).toBeUndefined();
+  });
+
   it("never leaves its folder", async () => {
     for (const path of ["/ohif/..%2Fsecret.txt", "/ohif/%2e%2e/secret.txt", "/ohif/assets/..%2f..%2fsecret.txt", "/ohif/link.txt", "/ohif/%00"]) {
       expect((await get(path)).text, path).not.toBe("secret");

@@ -29,12 +29,22 @@ export function ohifRoutes(): Endpoint[] {
       const file = named ?? (await inside(root, "index.html"));
       if (file === null) return explain(req, res);
       res.setHeader("Content-Security-Policy", policy);
+      if (named === null) pointPanelHere(req, res, config.prefix);
       await new Promise<void>((resolve, reject) => {
         res.sendFile(file, { dotfiles: "allow" }, (error?: Error) => (error && !res.destroyed && !res.headersSent ? reject(error) : resolve()));
       });
       return undefined;
     },
   }));
+}
+
+/**
+ * The panel of MONAI Label asks port 8000 of the page's host until its user names another server. It remembers that in a cookie, and by this
+ * one it knows the server that the page came from: no other may be asked under the policy above.
+ */
+function pointPanelHere(req: Request, res: Response, prefix: string): void {
+  const { host } = req.headers;
+  if (host) res.append("Set-Cookie", `MONAILABEL_SERVER_URL=${encodeURIComponent(`${req.protocol}://${host}${prefix}/`)}; Path=${prefix}/ohif; SameSite=Strict`);
 }
 
 /** The file of that name below `root`, or null; links and dots that lead out count as missing. */
