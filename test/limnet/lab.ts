@@ -10,7 +10,7 @@ import { encodeMask } from "../../src/imaging/mask.js";
 import type { Geometry, Shape } from "../../src/imaging/geometry.js";
 import { readVolume } from "../../src/imaging/read.js";
 import { createServer } from "../../src/server/app.js";
-import { loadConfig } from "../../src/server/config.js";
+import { type ConfigInput, loadConfig } from "../../src/server/config.js";
 
 export const shape: Shape = [6, 7, 8];
 const geometry: Geometry = { affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0] };
@@ -22,14 +22,14 @@ export class HistoryLab {
     this.engine = engine;
   }
 
-  /** `stateLimit`: bytes that journals and kept masks may take. */
-  static async open({ stateLimit }: { stateLimit?: number } = {}): Promise<HistoryLab> {
+  /** `stateLimit`: bytes that journals and kept masks may take. `settings`: further ones of the server. */
+  static async open({ stateLimit, settings }: { stateLimit?: number; settings?: ConfigInput } = {}): Promise<HistoryLab> {
     const folder = await mkdtemp(join(tmpdir(), "limnet-history-"));
     await encodeMask(new Uint8Array(336), shape, geometry, ".nii.gz", join(folder, "scan.nii.gz"));
     const datastore = new FolderDatastore(folder);
     await datastore.start();
     const engine = new FakeEngine(shape);
-    const config = loadConfig({ app: folder, studies: folder, port: 0 }, {});
+    const config = loadConfig({ app: folder, studies: folder, port: 0, ...settings }, {});
     const app = new LimnetApp({ name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: config.state, modelDigest: "model-1", stateLimit });
     await app.start();
     const server = createServer({ app, datastore, config, logger: silentLog });
