@@ -12,6 +12,8 @@ import torch.nn.functional as F
 
 from . import data, infer, losses, maps, nets
 from .defects import defective
+from .precision import mixed
+from .splits import shares_for
 from .trainer import Trainer
 
 SHARES = {"sts": 0.27, "msd_hippocampus": 0.13, "ts_reference": 0.13, "misc": 0.06, "brain_atlas": 0.08, "fetal_brain": 0.04, "ms_lesion": 0.02,
@@ -92,13 +94,22 @@ def prompt(truth, rng, defects):
     return cv2.GaussianBlur(m, (0, 0), rng.uniform(0.4, 1.5)) if rng.random() < 0.5 else m
 
 
+def others(scans, most=8):
+    """Sets that have no rule of their own: whole along their stack, at most so many scans of each."""
+    by_set: dict[str, list] = {}
+    for s in scans:
+        if s.dataset not in ("sts", "msd_hippocampus"):
+            by_set.setdefault(s.dataset, []).append(s)
+    return [(name, group[:: -(-len(group) // most)], 0, 0) for name, group in sorted(by_set.items())]
+
+
 def validation_set(index: Path):
-    """(set, volume 0..1 [n,r,c], truth): tumours along their stack, hippocampus whole along the coronal axis, its front part."""
+    """(set, volume 0..1 [n,r,c], truth): tumours along their stack, hippocampus whole along the coronal axis, its front part; other sets whole."""
     out = []
     scans = data.load(index, "val", ("volume",))
     sts = [s for s in scans if s.dataset == "sts"]
     hip = [s for s in scans if s.dataset == "msd_hippocampus"]
-    for name, group, axis, pick in (("sts", sts[::2], 0, 0), ("hippocampus", hip[::5], 1, 0), ("hippocampus_front", hip[2::8], 1, 1)):
+    for name, group, axis, pick in (("sts", sts[::2], 0, 0), ("hippocampus", hip[::5], 1, 0), ("hippocampus_front", hip[2::8], 1, 1), *others(scans)):
         for s in group:
             lo, hi = s.window
             v = np.floor(np.clip((s.voxels - lo) / (hi - lo), 0, 1) * 255 + 0.5) / 255
@@ -156,6 +167,7 @@ def main(argv=None):
     a = p.parse_args(argv)
     torch.set_num_threads(a.threads)
     cv2.setNumThreads(1)
+    torch.manual_seed(a.seed)
     net = nets.PropagationLite()
     if a.click:
         click = nets.ClickLite()
@@ -165,7 +177,8 @@ def main(argv=None):
     if a.resume:
         trainer.resume(a.resume)
     rng = trainer.rng
-    pool = data.Pool(data.load(a.index, "train"), rng, SHARES)
+    scans = data.load(a.index, "train")
+    pool = data.Pool(scans, rng, shares_for(SHARES, scans))
     val = validation_set(a.index)
 
     def one_step():
@@ -179,7 +192,7 @@ def main(argv=None):
         b = a.batch
         total = l_mask = l_dice = l_presence = 0.0
         iou, n_iou = 0.0, 0
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed():
             flat = images.transpose(0, 1).reshape(-1, 1, SIZE, SIZE)
             f8, k, s, e = (x.unflatten(0, (LENGTH + 1, b)) for x in net.key(flat))
             image = flat.unflatten(0, (LENGTH + 1, b))
@@ -190,7 +203,7 @@ def main(argv=None):
             mk, ms, mv = (torch.cat([m[n].flatten(2).float() for m in memory], 2) for n in range(3))
             r = nets.read(mk, ms, mv, k[t].flatten(2).float(), e[t].flatten(2).float()).reshape(b, -1, *f8.shape[3:])
             near = torch.from_numpy(np.stack([maps.neighbour_maps(q, p[0]) for q, p in zip(smoothed[t], previous.numpy())]))
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with mixed():
                 logits, presence = net.decode(image[t], image[t - 1], near, r)
             logits, presence = logits.float(), presence.float()
             truth = truths[:, t : t + 1]
@@ -207,7 +220,7 @@ def main(argv=None):
                 both = ((m & (truth > 0.5)).sum((1, 2, 3)) / (m | (truth > 0.5)).sum((1, 2, 3)).clamp(min=1))[ok]
                 iou, n_iou = iou + both.sum().item(), n_iou + int(ok.sum())
             if t % MEMORY_EVERY == 0 and t + 1 < LENGTH:
-                with torch.autocast("cpu", dtype=torch.bfloat16):
+                with mixed():
                     memory.append((k[t], s[t], net.value(image[t], previous, f8[t])))
             # Early on the chain of own predictions is too poor to learn from: some samples go on from a (nearly) true mask.
             forced = torch.from_numpy(rng.random(b) < max(0.1, 0.35 - trainer.step / 3000))

@@ -19,6 +19,8 @@ from .defects import defective
 from .export import SETTINGS
 from .paper import make
 from .paper.checkpoints import Refused, begin_from
+from .precision import mixed
+from .splits import shares_for
 from .trainer import Trainer
 from .view import box_view, extract
 
@@ -67,7 +69,7 @@ def make_pairs(a) -> None:
     scans = data.load(a.index, a.split, ("volume",))
     if a.split == "val":
         shares = {"sts": 0.7, "msd_hippocampus": 0.3}
-    pool = data.Pool(scans, rng, shares, n_synthetic=40 if a.split == "train" else 0)
+    pool = data.Pool(scans, rng, shares_for(shares, scans), n_synthetic=40 if a.split == "train" else 0)
     crops, scores, case, begun, n = [], [], [], time.time(), 0
     while time.time() - begun < a.minutes * 60:
         scan, vox, obj, _ = pool.draw(0.0)
@@ -184,7 +186,8 @@ def train(a) -> None:
     made = [np.load(p) for p in a.pairs]
     crops, scores = (np.concatenate([m[k] for m in made]) for k in ("crops", "scores"))
     held = np.load(a.val_pairs)
-    pool = data.Pool(data.load(a.index, "train", ("volume",)), rng, MADE, n_synthetic=60)
+    scans = data.load(a.index, "train", ("volume",))
+    pool = data.Pool(scans, rng, shares_for(MADE, scans), n_synthetic=60)
 
     def one_step():
         trainer.net.train()
@@ -201,7 +204,7 @@ def train(a) -> None:
             x[n], d[n] = made_pair(pool, rng, crops.shape[-1])
         y = torch.from_numpy((d[:, 0] > d[:, 1]).astype(np.float32))[:, None]
         w = torch.from_numpy(np.minimum(1, np.abs(d[:, 0] - d[:, 1]) / 0.1))[:, None]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed():
             logits = trainer.net(torch.from_numpy(x))
         for mean, seen in zip(trainer.average.buffers(), trainer.net.buffers()):  # statistics of batch norms are averages by themselves
             mean.copy_(seen)
