@@ -9,6 +9,7 @@ h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin: 1.8em 0 .5em; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2em .7em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { white-space: normal; }
 th { border-bottom-color: #888; text-align: right; vertical-align: bottom; }
 th.word, td.word { text-align: left; }
 td.free { white-space: normal; overflow-wrap: anywhere; }
@@ -16,7 +17,8 @@ code { font-size: .92em; overflow-wrap: anywhere; }
 figure { margin: 1em 0 2em; } figure img { max-width: 100%; height: auto; display: block; } figcaption { margin-bottom: .4em; }
 svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg text { fill: #444; }
 svg .grid { stroke: #e2e2e2; } svg .whisker { stroke-opacity: .45; stroke-width: 2; }
-.quiet { color: #666; }`;
+.quiet { color: #666; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15em 1em; margin: 0; } dd { margin: 0; }`;
 
 export interface Column {
   readonly title: string;

@@ -49,6 +49,9 @@ describe("pageOf", () => {
   it("says what the JSON says", () => {
     expect(text).toContain("<td class=\"word\">network</td><td class=\"number\">2</td><td class=\"number\">65.0</td><td class=\"number\">40.0 to 90.0</td>");
     expect(text).toContain("Network fusion less none, last round: 0.0 points");
+    expect(text).toContain("Protocol A: a robot plays the user");
+    // Every way of the tables is explained, and no other.
+    expect([...text.matchAll(/<dt>(\w+)<\/dt>/g)].map(([, word]) => word)).toEqual(["network", "none", "Dice", "HD95"]);
     expect(text).toContain(`base64,${Buffer.from("picture").toString("base64")}`);
     expect(text).toContain("Most wrong pixels: slice 7.");
     for (const made of ["<code>abc123</code>", "permanent", "network, none", "Node.js"]) expect(text).toContain(made);

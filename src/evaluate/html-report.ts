@@ -4,6 +4,7 @@ import { curveSvg } from "./curve.js";
 import { byDice, type Picture } from "./gallery.js";
 import { html, type Markup } from "./html.js";
 import { type Column, pageAround, tableHtml } from "./html-page.js";
+import { legend, whatWasDone } from "./legend.js";
 import type { WaySummary, ReportDocument } from "./report.js";
 import type { TaskResult } from "./run.js";
 import { type WayName, waysOf } from "./ways.js";
@@ -66,7 +67,8 @@ function findings(document: ReportDocument, pictures: readonly Picture[]): Marku
   if (tasks.length === 0) return html`<p>No case could be used.</p>`;
   const patients = new Set(tasks.map(({ group }) => group)).size;
   const gain = summary.gain && html`<p>Network fusion less none, last round: ${percent(summary.gain.mean)} points (${intervals(tasks)(summary.gain)}).</p>`;
-  return html`<p>${tasks.length === 1 ? "1 object" : `${tasks.length} objects`} of ${patients === 1 ? "1 patient" : `${patients} patients`} (a scan
+  return html`${whatWasDone(document)}
+<p>${tasks.length === 1 ? "1 object" : `${tasks.length} objects`} of ${patients === 1 ? "1 patient" : `${patients} patients`} (a scan
 counts as a patient where none is named). ${patients > 1
     ? "Intervals: percentile bootstrap, 95 %, scans of one patient drawn together."
     : "With one patient there is no interval to give."}</p>
@@ -77,9 +79,11 @@ ${curveSvg(summary, { whiskers: patients > 1 })}
 <h2>After the last round</h2>
 ${endTable(document)}
 ${gain ?? ""}
+<h2>Words</h2>
+${legend(document)}
 <h2>Worst, median and best case</h2>
 <p class="quiet">By the Dice after the last round, ${settings.fusions[0]}. Slices across the object and the one with the most wrong pixels, cut to what
-is drawn; with the clicks on them.</p>
+is drawn. Green: the outline of the truth. Red: the answer; a slice without red is empty in the answer. + and - are the clicks.</p>
 ${pictures.map(pictureHtml)}
 <h2>All cases, worst first</h2>
 ${casesTable(document)}`;
