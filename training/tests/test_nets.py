@@ -8,6 +8,11 @@ import torch
 from limnet_training import export, infer, nets
 
 
+@pytest.mark.parametrize(("make", "count"), [(nets.ClickLite, 6_419_681), (nets.PropagationLite, 10_825_923), (nets.QualityLite, 627_393)])
+def test_parameters_to_the_unit(make, count):
+    assert sum(p.numel() for p in make().parameters()) == count
+
+
 def memory(n, m=37, c=64, v=16, seed=0):
     """mk, ms, mv, qk, qe of a batch of one."""
     g = torch.Generator().manual_seed(seed)
