@@ -4,7 +4,7 @@ import { LimnetError } from "../errors.js";
 export function unreachable(cause: unknown): LimnetError {
   const code = codeOf(cause);
   const what = code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET" ? "The archive broke the connection" : "The archive cannot be reached";
-  return new LimnetError("archive_unreachable", `${what}${code ? ` (${code})` : ""}. Check that it runs and that --studies has its address; then try again.`, { cause });
+  return new LimnetError("archive_unreachable", `${what}${code ? ` (${code})` : ""}. Check that it runs and that its address (--studies, --to) is right; then try again.`, { cause });
 }
 
 export function denied(status: number): LimnetError {
@@ -25,6 +25,7 @@ export function badAnswer(what: string, cause?: unknown): LimnetError {
 export function badStatus(status: number): LimnetError {
   if (status === 401 || status === 403) return denied(status);
   if (status === 404) return badAnswer("does not have what was asked for (404). It may have been removed there");
+  if (status === 405) return badAnswer("does not do that at this address (405). The address (--studies, --to) has to be the root of its DICOMweb services, such as http://127.0.0.1:8042/dicom-web");
   return badAnswer(`answered with status ${status}. Its own log says why`);
 }
 

@@ -32,7 +32,7 @@ async function add(folder: string, { to }: { to: string }): Promise<void> {
     const sent = await sendStudies(client, found.dicom, (now) => bar.show(now));
     bar.end();
     console.log(`${sent.stored} of ${found.dicom.length} DICOM files are in the archive.`);
-    for (const [reason, count] of sent.failed) console.error(`${count} not: ${reason}`);
+    for (const [reason, paths] of sent.failed) console.error(`${paths.length} not: ${reason}\n${paths.slice(0, 5).map((path) => `  ${path}`).join("\n")}${paths.length > 5 ? "\n  ..." : ""}`);
     if (sent.stored < found.dicom.length) process.exitCode = 1;
   } finally {
     bar.end();
@@ -64,7 +64,7 @@ class Bar {
   show({ stored, bytes, failed }: Sent): void {
     const part = this.#bytes === 0 ? 1 : bytes / this.#bytes;
     const rate = bytes / 2 ** 20 / Math.max(0.001, (performance.now() - this.#began) / 1000);
-    const refused = [...failed.values()].reduce((sum, count) => sum + count, 0);
+    const refused = [...failed.values()].reduce((sum, paths) => sum + paths.length, 0);
     const text = `[${"#".repeat(Math.round(part * 30)).padEnd(30, ".")}] ${stored} of ${this.#files} files, ${rate.toFixed(0)} MiB/s${refused > 0 ? `, ${refused} failed` : ""}`;
     if (this.#terminal) {
       process.stderr.write(`\r${text}   `);

@@ -2,6 +2,7 @@
 import { open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { splitName, imageExtensions } from "../datastore/names.js";
+import { parseInstance } from "../dicom/instance.js";
 import type { ArchiveClient } from "../dicomweb/client.js";
 import { isPassing } from "../dicomweb/errors.js";
 import { fileMeta } from "../dicomweb/part10.js";
@@ -18,8 +19,8 @@ export interface Found {
 export interface Sent {
   readonly stored: number;
   readonly bytes: number;
-  /** By reason. */
-  readonly failed: ReadonlyMap<string, number>;
+  /** Paths by reason. */
+  readonly failed: ReadonlyMap<string, readonly string[]>;
 }
 
 const filesPerLot = 20;
@@ -45,11 +46,11 @@ export async function findStudies(folder: string): Promise<Found> {
  * file does not keep its neighbours out. Throws where the archive refuses this server.
  */
 export async function sendStudies(client: ArchiveClient, files: Found["dicom"], progress: (sent: Sent) => void, signal?: AbortSignal): Promise<Sent> {
-  const failed = new Map<string, number>();
+  const failed = new Map<string, string[]>();
   const sent = { stored: 0, bytes: 0, failed };
   for (const lot of lots(files)) {
     const reasons = await sendLot(client, lot, signal);
-    for (const reason of reasons) if (reason !== null) failed.set(reason, (failed.get(reason) ?? 0) + 1);
+    for (const [at, reason] of reasons.entries()) if (reason !== null) failed.set(reason, [...(failed.get(reason) ?? []), lot[at].path]);
     sent.stored += reasons.filter((reason) => reason === null).length;
     sent.bytes += lot.reduce((sum, one) => sum + one.bytes, 0);
     progress(sent);
@@ -62,13 +63,13 @@ async function sendLot(client: ArchiveClient, lot: Found["dicom"], signal?: Abor
   const contents = await Promise.all(lot.map(({ path }) => readFile(path)));
   try {
     const { stored, failed } = await storeTwice(client, contents, signal);
-    return contents.map((content) => {
-      const uid = fileMeta(content)?.sopInstance;
+    return await Promise.all(contents.map(async (content) => {
+      const uid = await instanceOf(content);
       // Some archives say what failed without saying which.
       const failure = failed.find(({ instance }) => instance === uid) ?? (lot.length === 1 ? failed[0] : undefined);
       if (failure) return failure.reason ? `${failure.meaning} (${failure.reason})` : failure.meaning;
-      return stored.some(({ instance }) => instance === uid) ? null : (failed.find(({ instance }) => instance === "")?.meaning ?? "the archive said nothing of it, as it does of files without UIDs of study and series");
-    });
+      return stored.some(({ instance }) => instance === uid) ? null : (failed.find(({ instance }) => instance === "")?.meaning ?? "the archive said nothing of it, as it does of files that are cut off or without UIDs of study and series");
+    }));
   } catch (error) {
     if (!(error instanceof LimnetError) || !isPassing(error)) throw error;
     if (lot.length === 1 || error.code !== "archive_answer") return lot.map(() => error.message);
@@ -76,6 +77,11 @@ async function sendLot(client: ArchiveClient, lot: Found["dicom"], signal?: Abor
     for (const file of lot) reasons.push(...await sendLot(client, [file], signal));
     return reasons;
   }
+}
+
+/** As the archive will name the file; some writers leave the UID out of its head. "" where the file cannot be read to its end. */
+async function instanceOf(content: Buffer): Promise<string> {
+  return fileMeta(content)?.sopInstance || parseInstance(content).then(({ sopInstanceUid }) => sopInstanceUid, () => "");
 }
 
 async function storeTwice(client: ArchiveClient, files: readonly Buffer[], signal?: AbortSignal) {

@@ -11,6 +11,7 @@ import { readLabelLayers } from "../../src/imaging/read.js";
 import { loadConfig } from "../../src/server/config.js";
 import { type RunningServer, startServer } from "../../src/server/start.js";
 import { ctSeries, series, study } from "../archive/series.js";
+import { sliceFile } from "../fixtures/dicom/make.js";
 import { hasOrthanc, type Orthanc, password, startOrthanc, user } from "./orthanc.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -31,6 +32,9 @@ describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
     await mkdir(join(folder, "dicom"));
     for (const [n, { file }] of ctSeries(8, 64).entries()) await writeFile(join(folder, "dicom", `IM${n}`), file);
     await writeFile(join(folder, "dicom", "other.nii.gz"), "x");
+    await writeFile(join(folder, "dicom", "cut"), ctSeries(9, 64)[8].file.subarray(0, 600));
+    // Its UID is in the dataset only.
+    await writeFile(join(folder, "dicom", "bare"), sliceFile(new Uint16Array(16), { rows: 4, columns: 4, more: { Modality: "OT" } }));
   });
   afterAll(async () => {
     await server?.close();
@@ -46,9 +50,13 @@ describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
   };
 
   it("got there with `limnet studies add`, which says what stays", async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", join(root, "src", "cli.ts"), "studies", "add", join(folder, "dicom"), "--to", orthanc.url], { cwd: root });
+    const add = (address: string) => promisify(execFile)(process.execPath, ["--import", "tsx", join(root, "src", "cli.ts"), "studies", "add", join(folder, "dicom"), "--to", address], { cwd: root })
+      .catch((error: { stdout: string; stderr: string }) => error);
+    const { stdout, stderr } = await add(orthanc.url);
     expect(stdout).toMatch(/1 volume\(s\) .* stay here/);
-    expect(stdout).toMatch(/8 of 8 DICOM files are in the archive/);
+    expect(stdout).toMatch(/9 of 10 DICOM files are in the archive/);
+    expect(stderr).toMatch(/1 not: .*cut off.*\n {2}.*\/cut\n/);
+    expect((await add(orthanc.url.replace("dicom-web", ""))).stderr).toMatch(/10 not: .*root of its DICOMweb services/);
   });
 
   it("is the next sample, clicked in rounds, saved, found in Orthanc, and opened again after a restart", async () => {
