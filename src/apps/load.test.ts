@@ -31,6 +31,12 @@ test("conf chooses models; keys that other apps know are let through", async () 
   expect([...(await load({ models: "limnet_2d", preload: "true" })).models.keys()]).toEqual(["limnet_2d"]);
 });
 
+test("a key of conf that nobody knows is said, since it may be misspelt", async () => {
+  const said: string[] = [];
+  await loadApp({ appDir: folder, conf: { thraeds: "2" }, datastore: {} as Datastore, stateDir: folder, logger: { ...silentLog, warn: (text: string) => void said.push(text) }, engine });
+  expect(said).toEqual([expect.stringMatching(/thraeds.*Known: .*threads/)]);
+});
+
 test("conf that cannot be used is named", async () => {
   await expect(load({ models: "deepedit" })).rejects.toThrow(/--conf.*models/);
   await expect(load({ fusion: "oracle" })).rejects.toThrow(/fusion/);

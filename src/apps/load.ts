@@ -95,6 +95,8 @@ export interface LoadOptions {
 export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, elsewhere, turns, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes, aliases: appAliases } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
   const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder(), model } = checked(confSchema, conf, "--conf");
+  const unknown = Object.keys(conf).filter((key) => !Object.hasOwn(confSchema.shape, key));
+  if (unknown.length > 0) logger.warn(`--conf ${unknown.join(", ")}: not known here, so it changes nothing. Known: ${Object.keys(confSchema.shape).join(", ")}.`);
   const version = await packageVersion();
   const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, aliases, memoryBytes, queueing, limits };
   if (engine) return new LimnetApp({ ...options, engine });

@@ -134,7 +134,7 @@ export async function openModel(folder = modelsFolder(), name?: string): Promise
   }
   const wanted = name ?? parsed.data.default;
   const found = Object.hasOwn(parsed.data.models, wanted) ? parsed.data.models[wanted] : undefined;
-  if (found === undefined) throw refuse(`manifest.json has no model "${wanted}"`);
+  if (found === undefined) throw new LimnetError("bad_model", `There is no model "${wanted}" in the models folder; it has ${Object.keys(parsed.data.models).join(", ")} (limnet models list). Name one of these with --conf model NAME.`);
   const { graphs } = found;
   if (found.settings.propagation.layout === "xmem" && graphs.value_image === undefined) throw refuse(`manifest.json: model "${wanted}" has no graph "value_image"`);
   const entryOf = (graphName: GraphName) => graphs[graphName]!;

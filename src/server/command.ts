@@ -41,7 +41,7 @@ export function startServerCommand(program: Command): void {
     .option("--modalities <list>", "of an archive: modalities that are listed (default: CT,MR,PT,NM,US,OPT)")
     .option("-i, --host <address>", "address to listen on (default: 127.0.0.1, this machine only)")
     .option("-p, --port <number>", "port to listen on, 0 picks a free one (default: 8000)")
-    .option("-c, --conf <key value...>", "a setting of the app; may be given several times")
+    .option("-c, --conf <key value...>", "a setting of the app, such as threads 2, model NAME, device cpu, aliases deepedit; may be given several times")
     .option("-v, --verbose <level>", "what is logged on standard error: DEBUG, INFO, WARNING or ERROR (default: INFO)")
     .option("--state <folder>", "folder for journals and temporary files (default: <studies>/.limnet; with an archive below ~/.local/state/limnet)")
     .option("--state-limit <size>", "disk space for journals and kept masks; submitted work is cleaned first (default: 20GB)")
@@ -71,8 +71,9 @@ Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIE
 async function start(flags: Flags): Promise<void> {
   try {
     const config = settings(flags);
-    if (!isArchive(config.studies) && !existsSync(config.studies)) console.error(`The studies folder ${config.studies} does not exist; it is created.`);
+    const fresh = !isArchive(config.studies) && !existsSync(config.studies);
     const server = await startServer(config);
+    if (fresh) console.error(`The studies folder ${config.studies} did not exist and was made. Put scans into it (.nii.gz, .nii, .nrrd, .mha, or folders of DICOM files): they are found at once.`);
     const images = server.images === null ? "studies of the archive" : server.images === 1 ? "1 image" : `${server.images} images`;
     console.log(`limnet is ready at ${server.url} - ${images}, models: ${server.models.join(", ")}`);
     stopOnSignal(() => server.close(), config.stopSeconds + 15);

@@ -48,6 +48,11 @@ describe("startServer", () => {
     expect(await readFile(config.logFile, "utf8")).toContain('"route":"/info/"');
   });
 
+  it.runIf(process.platform === "linux")("says that a studies folder cannot be made, where mkdir would be busy for ever", async () => {
+    await expect(start({ studies: "/proc/nowhere", state: join(folder, "state") })).rejects.toThrow(/\/proc\/nowhere does not exist and cannot be made.*--studies/);
+    expect(events).toEqual([]);
+  });
+
   it("says that a port is taken, and leaves nothing running", async () => {
     const first = await start();
     await expect(start({ port: first.port, studies: join(folder, "other") })).rejects.toThrow(/Port \d+ is taken.*--port/);

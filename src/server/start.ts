@@ -1,7 +1,7 @@
 /** From settings to a running server and back: every start has its stop, in reverse order. */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { loadApp } from "../apps/load.js";
 import { FileTurns } from "../datastore/file-turns.js";
 import { FolderHeld, holdFolder } from "../datastore/hold.js";
@@ -98,7 +98,7 @@ async function checkLogin({ auth, authRealm, tokens: file = defaultTokenFile() }
 }
 
 async function makeFolders({ studies, state }: Config): Promise<void> {
-  if (!isArchive(studies)) await mkdir(studies, { recursive: true });
+  if (!isArchive(studies)) await makeStudies(studies);
   try {
     await mkdir(state, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -106,12 +106,24 @@ async function makeFolders({ studies, state }: Config): Promise<void> {
   }
 }
 
+/** Step by step: some file systems (/proc is one) keep mkdir busy for ever where it is to make more than one. */
+async function makeStudies(studies: string): Promise<void> {
+  if (existsSync(studies)) return void (await mkdir(studies, { recursive: true }));
+  try {
+    await mkdir(studies, { recursive: !existsSync(dirname(studies)) });
+  } catch (error) {
+    throw new ConfigError(`The studies folder ${studies} does not exist and cannot be made (${(error as NodeJS.ErrnoException).code}). Name another one with --studies.`, { cause: error });
+  }
+}
+
 /** Says in a sentence what a system error code means for the person at the keyboard. */
-function plainer(error: unknown, { host, port }: Config): unknown {
+function plainer(error: unknown, { host, port, state, studies }: Config): unknown {
   if (error instanceof FolderHeld) return new ConfigError(error.message, { cause: error });
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "EADDRINUSE") return new ConfigError(`Port ${port} is taken. Stop the other program or choose another port with --port (0 picks a free one).`);
   if (code === "EADDRNOTAVAIL") return new ConfigError(`This machine has no address ${host}. Choose another with --host.`);
+  if (code === "ENOSPC" || code === "EDQUOT") return new ConfigError(`The disk of the state folder ${state} is full, so no work could be kept. Free some space, or name a folder on another disk with --state.`);
+  if (code === "EACCES" || code === "EROFS" || code === "EPERM") return new ConfigError(`A folder cannot be used for want of rights (${(error as NodeJS.ErrnoException).path ?? studies}). Let the user that limnet runs as read ${studies} and write ${state}, or name others with --studies and --state.`);
   if (code === "ENOTDIR" || code === "EEXIST") return new ConfigError("The studies have to be a folder, and this is a file.");
   return error;
 }

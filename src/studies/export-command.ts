@@ -17,7 +17,7 @@ interface Flags {
   readonly format: ExportFormat;
   readonly tag: readonly string[];
   readonly image: readonly string[];
-  readonly force: boolean;
+  readonly force?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -29,13 +29,13 @@ export function exportCommand(program: Command): void {
     .requiredOption("-s, --studies <folder>", "folder of the scans, or address of a DICOMweb archive, as for start_server")
     .option("--state <folder>", "that of the server, where it has one of its own")
     .addOption(new Option("-f, --format <format>", "dicom_seg, dicom_labelmap and rtstruct need images that are DICOM").choices(Object.keys(exportFormats)).default("seg.nrrd"))
-    .option("-t, --tag <tag...>", "only labels under these tags", [])
-    .option("-i, --image <id...>", "only labels of these images", [])
-    .option("--force", "write over files that are there already", false)
+    .addOption(new Option("-t, --tag <tag...>", "only labels under these tags").default([], "all"))
+    .addOption(new Option("-i, --image <id...>", "only labels of these images").default([], "all"))
+    .option("--force", "write over files that are there already")
     .action((folder: string, flags: Flags) => run(folder, flags));
 }
 
-async function run(folder: string, { app: appDir, studies, state, format, tag: tags, image: images, force }: Flags): Promise<void> {
+async function run(folder: string, { app: appDir, studies, state, format, tag: tags, image: images, force = false }: Flags): Promise<void> {
   const config = loadConfig({ app: appDir, studies, ...(state !== undefined && { state }) });
   const [decoder, labels] = [new DecoderPool(), new LabelThread()];
   const { datastore } = await openStudies(config, toConsole, { decoder, labels, readOnly: true });

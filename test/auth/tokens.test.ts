@@ -127,7 +127,7 @@ describe("limnet token", () => {
     tokenCommand(program);
     for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride().configureOutput({ writeErr: () => {} });
     try {
-      await program.parseAsync(["token", ...words, "--file", join(folder, "cli.json")], { from: "user" });
+      await program.parseAsync(["token", ...words, words[0] === "list" ? "--tokens" : "--file", join(folder, "cli.json")], { from: "user" });
     } finally {
       log.mockRestore();
       error.mockRestore();

@@ -17,9 +17,12 @@ function readIdentity(text: string): ObjectIdentity | null {
   }
 }
 
-/** Name of an object: 32 hex digits of a sha256, so that no name of a client becomes a path. The image counts by its content. */
+/**
+ * Name of an object: 32 hex digits of a sha256, so that no name of a client becomes a path. The image counts by its
+ * content, an accented label by what is read: two keyboards may spell it in different bytes.
+ */
 export function objectName({ digest, user, label }: Pick<ObjectIdentity, "digest" | "user" | "label">): string {
-  return createHash("sha256").update(JSON.stringify([digest, user, label])).digest("hex").slice(0, 32);
+  return createHash("sha256").update(JSON.stringify([digest, user, label.normalize("NFC")])).digest("hex").slice(0, 32);
 }
 
 /** Journals whose content is kept in memory; others are read again. */

@@ -52,6 +52,12 @@ describe("undo and redo", () => {
     expect((await undo()).own.round).toBe(1);
   });
 
+  test("find the object of a label whose accent another keyboard spells in other bytes", async () => {
+    await ask({ foreground: [a], label: "t\u00eate" });
+    expect((await ask({ foreground: [a], label: "te\u0302te" })).own).toMatchObject({ round: 1, rounds: [{ run: false }] });
+    expect(bench.engine.jobs).toHaveLength(1);
+  });
+
   test("compute a mask again whose file is gone", async () => {
     const one = await ask({ foreground: [a] });
     await ask({ foreground: [a, c] });

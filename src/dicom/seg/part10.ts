@@ -1,6 +1,10 @@
 /** A DICOM file from attributes (dcmjs) and the long elements that stand at its end. */
-import dcmjs from "dcmjs";
+import { createRequire } from "node:module";
+import type dcmjs from "dcmjs";
 import type { Attributes } from "./modules.js";
+
+/** Loaded when the first object is written: it takes 19 MB, and most servers never write one. */
+const load = () => createRequire(import.meta.url)("dcmjs") as typeof dcmjs;
 
 const explicitLittleEndian = "1.2.840.10008.1.2.1";
 const implicitLittleEndian = "1.2.840.10008.1.2";
@@ -12,7 +16,7 @@ export const implementationClassUid = "2.25.112449232079061004111579137201248880
  * bytes and in order.
  */
 export function part10(attributes: Attributes, last: readonly Uint8Array[] = [], implicit = false): Buffer {
-  const { DicomMetaDictionary, DicomDict } = dcmjs.data;
+  const { DicomMetaDictionary, DicomDict } = load().data;
   const file = new DicomDict({
     "00020001": { vr: "OB", Value: [new Uint8Array([0, 1]).buffer] },
     "00020002": { vr: "UI", Value: [attributes.SOPClassUID] },

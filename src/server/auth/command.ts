@@ -1,9 +1,10 @@
 /** `limnet token`: who may log in with a token. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Role, roles } from "./roles.js";
 import { addToken, defaultTokenFile, readTokens, removeToken } from "./tokens.js";
 
 interface Flags {
+  tokens?: string;
   file?: string;
   role: Role[];
   days?: number;
@@ -12,7 +13,10 @@ interface Flags {
 /** Adds the command to the program. */
 export function tokenCommand(program: Command): void {
   const token = program.command("token").description("make, list and remove the tokens with which people and programs log in (start_server --auth)");
-  const common = (command: Command) => command.option("-f, --file <file>", `file of the tokens (default: LIMNET_TOKENS, else ${defaultTokenFile({})})`);
+  const common = (command: Command) => command
+    .option("-t, --tokens <file>", `file of the tokens, as start_server --tokens has it (default: LIMNET_TOKENS, else ${defaultTokenFile({})})`)
+    // As it was called before.
+    .addOption(new Option("-f, --file <file>").hideHelp());
 
   common(token.command("add <name>"))
     .description("make a token and print it: it is shown this once")
@@ -38,8 +42,8 @@ export function tokenCommand(program: Command): void {
   });
 }
 
-function fileOf({ file }: Flags): string {
-  return file ?? (process.env.LIMNET_TOKENS || defaultTokenFile());
+function fileOf({ tokens, file }: Flags): string {
+  return tokens ?? file ?? (process.env.LIMNET_TOKENS || defaultTokenFile());
 }
 
 function collect(value: string, before: Role[] = []): Role[] {

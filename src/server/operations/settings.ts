@@ -8,15 +8,14 @@ export function parseBytes(text: string): number | null {
   return Math.round(Number(found[1]) * 1024 ** " kmgt".indexOf(found[2].toLowerCase() || " "));
 }
 
-const amount = z.string().transform((text, context) => {
+/** An amount in words or in bytes, above 0. */
+export const size = z.union([z.number(), z.string()]).transform((value, context) => {
+  const text = String(value);
   const bytes = parseBytes(text);
   if (bytes !== null && bytes > 0) return bytes;
   context.addIssue({ code: "custom", message: `must be an amount such as 4GB, not ${JSON.stringify(text.slice(0, 40))}` });
   return z.NEVER;
 });
-
-/** An amount in words or in bytes, above 0. */
-export const size = z.union([z.number().int().positive(), amount]);
 
 export const operationsShape = {
   /** Address of Redis; absent: one process does all. */
