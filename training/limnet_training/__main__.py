@@ -1,4 +1,4 @@
-"""python -m limnet_training {click,propagation,quality,export,convert,quantize,curves} …"""
+"""python -m limnet_training {click,propagation,quality,export,convert,quantize,curves,walls} …"""
 
 import importlib
 import sys
@@ -6,7 +6,7 @@ import sys
 from .config import with_config
 from .splits import check_words
 
-COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert", "curves": "curves", "quantize": "quantize"}
+COMMANDS = {"click": "click", "propagation": "propagation", "quality": "quality", "export": "exporting", "convert": "paper.convert", "curves": "curves", "quantize": "quantize", "walls": "walls"}
 
 
 def main() -> None:

@@ -12,12 +12,15 @@ from scipy import ndimage
 
 from . import data, infer, losses, maps, nets
 from .defects import defective
+from .precision import mixed
+from .scan import load_scans
+from .splits import shares_for
 from .trainer import Trainer
 
-SHARES = {"sts": 0.25, "msd_hippocampus": 0.18, "ts_reference": 0.12, "misc": 0.05, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
+SHARES = {"sts": 0.24, "msd_hippocampus": 0.14, "ts_reference": 0.12, "misc": 0.05, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
           "nrrd": 0.01, "hc18_fetal_head": 0.03, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
-          "msd_liver_slices": 0.05, "synthetic": 0.13}
-ROUNDS = (0.3, 0.25, 0.2, 0.15, 0.1)  # share of samples after 0, 1, ... passes without gradients
+          "msd_liver_slices": 0.06, "synthetic": 0.11, "painted": 0.17}
+ROUNDS = (0.4, 0.2, 0.18, 0.13, 0.09)  # share of samples after 0, 1, ... passes without gradients
 SIZE = 128
 
 
@@ -67,8 +70,8 @@ def neighbour_sample(pool: data.Pool, rng, pseudo: float):
         return data.appearance(image[None], rng)[0], truth, previous
 
 
-def sample(pool: data.Pool, rng, pseudo: float):
-    """One training view: image [H,W] 0..1, truth bool [H,W]."""
+def sample(pool: data.Pool, rng, pseudo: float, whole_share: float):
+    """One training view: image [H,W] 0..1, truth bool [H,W]; for a share of `whole_share` the whole slice, as a first click sees it."""
     while True:
         scan, vox, obj, _ = pool.draw(pseudo)
         area = obj.reshape(len(obj), -1).sum(1)
@@ -87,7 +90,7 @@ def sample(pool: data.Pool, rng, pseudo: float):
         rr, cc = np.where(mask.any(1))[0], np.where(mask.any(0))[0]
         longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
         whole = max(mask.shape)
-        if rng.random() < 0.27:
+        if rng.random() < whole_share:
             side, centre = whole * rng.uniform(0.9, 1.15), (mask.shape[0] / 2 - 0.5, mask.shape[1] / 2 - 0.5)
         else:
             side = min(max(longer * np.exp(rng.uniform(np.log(1.15), np.log(3.5))), 20), whole * 1.2)
@@ -126,13 +129,13 @@ class Item:
             self.positive, self.negative = [], []
             self.add(rng, exact=0.6)
             return
-        self.image, self.truth = sample(pool, rng, pseudo)
+        bad = rng.random() < defects
+        self.image, self.truth = sample(pool, rng, pseudo, 0.2 if bad else 0.45)
         self.smooth = maps.smooth(self.image)
         self.previous = np.zeros((SIZE, SIZE), np.float32)
         self.blank = rng.random() < 0.2
-        if rng.random() < defects:
-            bad = defective(self.truth, rng)
-            self.previous = bad.astype(np.float32)
+        if bad:
+            self.previous = defective(self.truth, rng).astype(np.float32)
             if rng.random() < 0.5:  # soft, as a propagated probability
                 self.previous = cv2.GaussianBlur(self.previous, (0, 0), rng.uniform(0.5, 2.5))
             self.positive, self.negative = [], []
@@ -158,7 +161,7 @@ def validation_set(index: Path, per_set: int = 14):
     rng = np.random.default_rng(7)
     out = []
     by = {}
-    for s in data.load(index, "val"):
+    for s in load_scans(index, "val"):
         by.setdefault(s.dataset, []).append(s)
     for name, scans in sorted(by.items()):
         if name == "chasedb1_vessel":
@@ -217,20 +220,26 @@ def main(argv=None):
     p.add_argument("--val-every", type=int, default=1000)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--resume", nargs="?", const="last.pt")
+    p.add_argument("--start", type=Path, help="weights (a state dict) that a new run begins from")
     a = p.parse_args(argv)
     torch.set_num_threads(a.threads)
     cv2.setNumThreads(1)
-    trainer = Trainer(nets.ClickLite(), a.run, a.seed, a.lr)
+    torch.manual_seed(a.seed)
+    net = nets.ClickLite()
+    if a.start:
+        net.load_state_dict({k: v.float() for k, v in torch.load(a.start, weights_only=True).items()})
+    trainer = Trainer(net, a.run, a.seed, a.lr)
     if a.resume:
         trainer.resume(a.resume)
     rng = trainer.rng
-    pool = data.Pool(data.load(a.index, "train"), rng, SHARES)
+    scans = load_scans(a.index, "train")
+    pool = data.Pool(scans, rng, shares_for(SHARES, scans))
     val = validation_set(a.index)
 
     def forward(net, items):
         image = torch.from_numpy(np.stack([i.image for i in items]))[:, None]
         m = torch.from_numpy(np.stack([i.maps() for i in items]))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed():
             return net(image, m).float()
 
     def one_step():

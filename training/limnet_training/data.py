@@ -1,178 +1,12 @@
-"""Scans, objects, synthetic volumes and pseudo-objects. Splits by index; `val` is never drawn from for training."""
+"""What a training sample is drawn from: scans with what is made of them, and the views and grey values that vary it."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import cv2
 import numpy as np
-from scipy import ndimage
 
-
-@dataclass
-class Scan:
-    """voxels [k, j, i] float32 in real values; labels [k, j, i] int32 (0 = nothing); spacing (k, j, i) mm."""
-
-    id: str
-    dataset: str
-    voxels: np.ndarray
-    labels: np.ndarray
-    spacing: tuple
-    window: tuple
-    ct: bool
-    flat: bool = False  # a 2D image
-    values: list = field(default_factory=list)
-    pseudo: list = field(default_factory=list)
-
-
-def choose_window(v: np.ndarray) -> tuple[float, float]:
-    """Twin of src/apps/limnet/prepare.ts."""
-    s = np.sort(v.ravel()[:: max(1, v.size // 400_000)].astype(np.float64))
-    s = s[np.isfinite(s)]
-    if s[0] <= -500:
-        return -160.0, 260.0
-    first = int(np.searchsorted(s, s[0], side="right"))
-    if len(s) - first < len(s) * 0.05:
-        first = 0
-    rank = lambda q: float(s[min(len(s) - 1, first + int(q * (len(s) - first)))])  # noqa: E731
-    a, b = rank(0.005), rank(0.995)
-    return (a, b) if b > a else (a, a + 1)
-
-
-def load(index: Path, split: str, kinds=("volume", "image")) -> list[Scan]:
-    import nibabel
-    import SimpleITK
-
-    entries = json.loads(index.read_text())["entries"]
-    out = []
-    for e in entries:
-        if e["split"] != split or e["kind"] not in kinds or not e.get("label"):
-            continue
-        image, label = index.parent / e["image"], index.parent / e["label"]
-        if e["kind"] == "image":
-            v = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
-            m = cv2.imread(str(label), cv2.IMREAD_UNCHANGED)
-            if v is None or m is None:
-                raise ValueError(f"cannot read {e['id']}")
-            m = m if m.ndim == 2 else m[..., 0]
-            if max(v.shape) > 520:
-                f = 512 / max(v.shape)
-                v = cv2.resize(v, None, fx=f, fy=f, interpolation=cv2.INTER_AREA)
-                m = cv2.resize(m, (v.shape[1], v.shape[0]), interpolation=cv2.INTER_NEAREST)
-            scan = Scan(e["id"], e["dataset"], v[None].astype(np.float32), m[None].astype(np.int32), (1, 1, 1), (0, 255), False, True)
-        else:
-            if str(image).endswith(".nrrd"):
-                im = SimpleITK.ReadImage(str(image))
-                v, sp = SimpleITK.GetArrayFromImage(im), im.GetSpacing()[::-1]
-                m = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(label)))
-            else:
-                im = nibabel.load(image)
-                v, sp = np.asarray(im.dataobj).T, im.header.get_zooms()[:3][::-1]
-                m = np.asarray(nibabel.load(label).dataobj).T
-            v = np.nan_to_num(v.squeeze().astype(np.float32))
-            window = choose_window(v)
-            scan = Scan(e["id"], e["dataset"], v, m.squeeze().astype(np.int32), tuple(map(float, sp)), window, "CT" in e["modality"])
-        values, counts = np.unique(scan.labels, return_counts=True)
-        scan.values = [int(a) for a, n in zip(values, counts) if a != 0 and n >= 30]
-        out.append(scan)
-    return out
-
-
-def axes(scan: Scan) -> list[int]:
-    """Stacking axes worth drawing from (numpy order)."""
-    if scan.flat:
-        return [0]
-    return [0, 1, 2] if max(scan.spacing) / min(scan.spacing) < 1.6 else [0]
-
-
-def smooth_noise(shape, sigma, rng):
-    n = ndimage.gaussian_filter(rng.standard_normal(shape).astype(np.float32), sigma, mode="wrap")
-    return n / (n.std() + 1e-6)
-
-
-def pseudo_object(scan: Scan, rng) -> np.ndarray | None:
-    """Region of like grey values around a seed of the smoothed scan: teaches the shapes of a scan that nobody drew."""
-    block = tuple(slice(a, a + w) for a, w in ((int(rng.integers(max(1, n - 111))), 112) for n in scan.voxels.shape))
-    v = scan.voxels if scan.flat else scan.voxels[block]
-    sigma = float(rng.choice([0.7, 1.2, 2.0, 3.0]))
-    s = ndimage.gaussian_filter(v, (0 if scan.flat else sigma, sigma, sigma))
-    lo, hi = scan.window
-    s = np.clip((s - lo) / (hi - lo), 0, 1)
-    for _ in range(6):
-        seed = tuple(int(rng.integers(n)) for n in v.shape)
-        a, b = rng.uniform(0.03, 0.2, 2)
-        c = s[seed]
-        if c < 0.02:
-            continue
-        mask = (s > c - a) & (s < c + b)
-        if rng.random() < 0.5:
-            mask = ndimage.binary_opening(mask, iterations=1)
-            mask[seed] = True
-        lab, _ = ndimage.label(mask)
-        obj = lab == lab[seed]
-        n = obj.sum()
-        if (60 if scan.flat else 200) < n < (0.35 if scan.flat else 0.15) * obj.size:
-            if rng.random() < 0.4:
-                obj = ndimage.binary_closing(np.pad(obj, 2), iterations=2)[2:-2, 2:-2, 2:-2] if not scan.flat else obj
-            if rng.random() < 0.4:
-                obj = np.stack([ndimage.binary_fill_holes(x) for x in obj])
-            if scan.flat:
-                return obj
-            whole = np.zeros(scan.voxels.shape, bool)
-            whole[block] = obj
-            return whole
-    return None
-
-
-def synthetic(rng, n_slices=28, side=96) -> Scan:
-    """Random deformed ellipsoids, shells and tubes with random appearance; labels 1..n."""
-    shape = (n_slices, side, side)
-    zz, yy, xx = np.meshgrid(*[np.linspace(-1, 1, n, dtype=np.float32) for n in shape], indexing="ij")
-    amp = rng.uniform(0.02, 0.16)
-    wz, wy, wx = [smooth_noise(shape, (n_slices / 8, side / 8, side / 8), rng) * amp for _ in range(3)]
-    z, y, x = zz + wz, yy + wy, xx + wx
-    labels = np.zeros(shape, np.int32)
-    image = np.full(shape, rng.uniform(0, 0.6), np.float32)
-    texture = smooth_noise(shape, rng.uniform(0.6, 3), rng)
-    image += texture * rng.uniform(0, 0.08)
-    n = 0
-    for _ in range(int(rng.integers(4, 11))):
-        c = rng.uniform(-0.75, 0.75, 3)
-        r = np.exp(rng.uniform(np.log(0.12), np.log(0.65), 3))
-        if rng.random() < 0.5:
-            r[1:] = r[1] * rng.uniform(0.8, 1.2, 2)
-        angle = rng.uniform(0, np.pi)
-        tilt = rng.uniform(-0.6, 0.6, 2)
-        dz = z - c[0]
-        dy, dx = y - c[1] - tilt[0] * dz, x - c[2] - tilt[1] * dz
-        u, w = np.cos(angle) * dy - np.sin(angle) * dx, np.sin(angle) * dy + np.cos(angle) * dx
-        power = rng.choice([2.0, 2.0, 4.0])
-        d = (np.abs(dz / r[0]) ** power + np.abs(u / r[1]) ** power + np.abs(w / r[2]) ** power) ** (1 / power)
-        parts = [(0, 1.0)]
-        kind = rng.random()
-        if kind < 0.4:  # a wall around a chamber
-            t = rng.uniform(0.5, 0.85)
-            parts = [(t, 1.0), (0, t)]
-        for inner, outer in parts:
-            region = (d <= outer) & (d >= inner) if inner else d <= outer
-            if inner and rng.random() < 0.3:  # an open wall, as a C
-                region &= (u > rng.uniform(-0.6, 0.3) * r[1])
-            if region.sum() < 60:
-                continue
-            n += 1
-            labels[region] = n
-            level = rng.uniform(0, 1)
-            image[region] = level + texture[region] * rng.uniform(0, 0.1)
-    if rng.random() < 0.5:
-        image += smooth_noise(shape, (n_slices / 3, side / 3, side / 3), rng) * rng.uniform(0, 0.08)
-    image = ndimage.gaussian_filter(image, (rng.uniform(0, 0.6), *[rng.uniform(0.2, 1.4)] * 2))
-    image += rng.standard_normal(shape).astype(np.float32) * rng.uniform(0, 0.08)
-    scan = Scan("synthetic", "synthetic", image, labels, (1.0, 1.0, 1.0), (float(np.quantile(image, 0.005)), float(np.quantile(image, 0.995)) + 1e-3), False)
-    values, counts = np.unique(labels, return_counts=True)
-    scan.values = [int(a) for a, c in zip(values, counts) if a and c >= 60]
-    return scan
+from .scan import Scan, axes
+from .synthesis import painted, pseudo_object, supervoxel_object, supervoxels, synthetic
 
 
 def random_window(scan: Scan, rng) -> tuple[float, float]:
@@ -234,28 +68,44 @@ class Pool:
         self.by_set: dict[str, list[Scan]] = {}
         for s in scans:
             self.by_set.setdefault(s.dataset, []).append(s)
-        self.synthetic = [synthetic(rng) for _ in range(n_synthetic)] if shares.get("synthetic") else []
-        self.names = [n for n in shares if n == "synthetic" or n in self.by_set]
+        self.made = {name: [make() for _ in range(n_synthetic)] for name, make in (("synthetic", self.synthetic), ("painted", self.painted)) if shares.get(name)}
+        self.names = [n for n in shares if n in self.made or n in self.by_set]
         self.p = np.array([shares[n] for n in self.names], float)
         self.p /= self.p.sum()
+
+    def synthetic(self) -> Scan:
+        return synthetic(self.rng)
+
+    def painted(self) -> Scan:
+        sets = list(self.by_set)
+        scans = self.by_set[sets[self.rng.integers(len(sets))]]
+        return painted(scans[self.rng.integers(len(scans))], self.rng)
+
+    def pseudo(self, scan: Scan) -> np.ndarray | None:
+        """A region of like grey values, or supervoxels: half and half."""
+        if self.rng.random() < 0.5:
+            return pseudo_object(scan, self.rng)
+        if scan.pieces is None or self.rng.random() < 0.05:
+            scan.pieces = supervoxels(scan, self.rng)
+        return supervoxel_object(scan, scan.pieces, self.rng)
 
     def draw(self, pseudo_share: float):
         """Returns (scan, voxels view [n, r, c], object view [n, r, c], stacking axis)."""
         rng = self.rng
         while True:
             name = self.names[rng.choice(len(self.names), p=self.p)]
-            if name == "synthetic":
-                n = int(rng.integers(len(self.synthetic)))
+            if name in self.made:
+                n = int(rng.integers(len(self.made[name])))
                 if rng.random() < 0.02:
-                    self.synthetic[n] = synthetic(rng)
-                scan = self.synthetic[n]
+                    self.made[name][n] = self.synthetic() if name == "synthetic" else self.painted()
+                scan = self.made[name][n]
             else:
                 scans = self.by_set[name]
                 scan = scans[rng.integers(len(scans))]
             obj = None
-            if name != "synthetic" and rng.random() < pseudo_share:
+            if name not in self.made and rng.random() < pseudo_share:
                 if len(scan.pseudo) < self.n_pseudo or rng.random() < 0.01:
-                    made = pseudo_object(scan, rng)
+                    made = self.pseudo(scan)
                     if made is not None:
                         if len(scan.pseudo) >= self.n_pseudo:
                             scan.pseudo.pop(0)

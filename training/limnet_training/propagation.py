@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from . import data, infer, losses, maps, nets
 from .defects import defective
 from .precision import mixed
+from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
 
 SHARES = {"sts": 0.27, "msd_hippocampus": 0.13, "ts_reference": 0.13, "misc": 0.06, "brain_atlas": 0.08, "fetal_brain": 0.04, "ms_lesion": 0.02,
-          "nrrd": 0.01, "synthetic": 0.20, "hc18_fetal_head": 0.02, "usgra_nerve_vessel": 0.02, "msd_liver_slices": 0.02}
+          "nrrd": 0.01, "synthetic": 0.12, "painted": 0.22, "hc18_fetal_head": 0.02, "usgra_nerve_vessel": 0.02, "msd_liver_slices": 0.02}
 SIZE, LENGTH, MEMORY_EVERY = 128, 6, 3
 
 
@@ -106,7 +107,7 @@ def others(scans, most=8):
 def validation_set(index: Path):
     """(set, volume 0..1 [n,r,c], truth): tumours along their stack, hippocampus whole along the coronal axis, its front part; other sets whole."""
     out = []
-    scans = data.load(index, "val", ("volume",))
+    scans = load_scans(index, "val", ("volume",))
     sts = [s for s in scans if s.dataset == "sts"]
     hip = [s for s in scans if s.dataset == "msd_hippocampus"]
     for name, group, axis, pick in (("sts", sts[::2], 0, 0), ("hippocampus", hip[::5], 1, 0), ("hippocampus_front", hip[2::8], 1, 1), *others(scans)):
@@ -163,6 +164,7 @@ def main(argv=None):
     p.add_argument("--val-every", type=int, default=1500)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
+    p.add_argument("--start", type=Path, help="weights (a state dict) of a propagation network that a new run begins from")
     p.add_argument("--resume", nargs="?", const="last.pt")
     a = p.parse_args(argv)
     torch.set_num_threads(a.threads)
@@ -173,11 +175,13 @@ def main(argv=None):
         click = nets.ClickLite()
         click.load_state_dict(torch.load(a.click, weights_only=True))
         net.start_from(click)
+    if a.start:
+        net.load_state_dict({k: v.float() for k, v in torch.load(a.start, weights_only=True).items()})
     trainer = Trainer(net, a.run, a.seed, a.lr)
     if a.resume:
         trainer.resume(a.resume)
     rng = trainer.rng
-    scans = data.load(a.index, "train")
+    scans = load_scans(a.index, "train")
     pool = data.Pool(scans, rng, shares_for(SHARES, scans))
     val = validation_set(a.index)
 

@@ -20,6 +20,7 @@ from .export import SETTINGS
 from .paper import make
 from .paper.checkpoints import Refused, begin_from
 from .precision import mixed
+from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
 from .view import box_view, extract
@@ -66,7 +67,7 @@ def make_pairs(a) -> None:
     click.eval(), prop.eval()
     rng = np.random.default_rng(a.seed)
     shares = {"sts": 0.5, "msd_hippocampus": 0.15, "ts_reference": 0.12, "misc": 0.05, "fetal_brain": 0.05, "synthetic": 0.13}
-    scans = data.load(a.index, a.split, ("volume",))
+    scans = load_scans(a.index, a.split, ("volume",))
     if a.split == "val":
         shares = {"sts": 0.7, "msd_hippocampus": 0.3}
     pool = data.Pool(scans, rng, shares_for(shares, scans), n_synthetic=40 if a.split == "train" else 0)
@@ -186,7 +187,7 @@ def train(a) -> None:
     made = [np.load(p) for p in a.pairs]
     crops, scores = (np.concatenate([m[k] for m in made]) for k in ("crops", "scores"))
     held = np.load(a.val_pairs)
-    scans = data.load(a.index, "train", ("volume",))
+    scans = load_scans(a.index, "train", ("volume",))
     pool = data.Pool(scans, rng, shares_for(MADE, scans), n_synthetic=60)
 
     def one_step():

@@ -21,8 +21,9 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from . import click as clicking
-from . import data, export, infer, maps
+from . import export, infer, maps
 from . import propagation as propagating
+from .scan import load_scans
 
 GRAPHS = ("click", "key", "value", "decode")
 # Points of Dice (per cent) that int8 may lose, here and in src/engine/models.ts.
@@ -132,7 +133,7 @@ def propagation_dice(net, items) -> float:
 def record(net: Graphs, index: Path, count: int, seed: int = 5) -> dict[str, list[dict]]:
     """`count` feeds of every graph, from clicks and propagations on train scans."""
     rng = np.random.default_rng(seed)
-    scans = [s for s in data.load(index, "train") if s.values]
+    scans = [s for s in load_scans(index, "train") if s.values]
     fed: dict[str, list[dict]] = {}
     while len(fed.get("click", [])) < 4 * count or len(fed.get("decode", [])) < count:
         net.fed = {}

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 root = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(root / "training"))
-from limnet_training import data, infer, maps, view, walker  # noqa: E402
+from limnet_training import infer, maps, scan, view, walker  # noqa: E402
 
 rng = np.random.default_rng(3)
 yy, xx = np.mgrid[:23, :31]
@@ -41,7 +41,7 @@ out = {
     "robot": {"mask": r(mask), "truth": r(truth), "clicks": []},
     "boxView": {"expansion": 1.6, "minSide": 8, "view": list(view.box_view(mask, 1.6, 8, [(2, 3)]))},
     "overlap": infer.overlap(views[1], [2.0, 5.0, 14.0]),
-    "window": {"voxels": r(volume), "low_high": list(data.choose_window(volume))},
+    "window": {"voxels": r(volume), "low_high": list(scan.choose_window(volume))},
 }
 done = []
 for _ in range(4):
