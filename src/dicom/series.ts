@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { SeriesAssembler } from "./assembler.js";
 import { LocalDecoder } from "./codecs/decode.js";
 import { type Instance, parseInstance } from "./instance.js";
+import { laidOut, place } from "./layout.js";
 import { planSeries, type VolumePlan } from "./plan.js";
-import { fill } from "./samples.js";
 import type { Slice } from "./stack.js";
 import { makeArray, settle } from "./storage.js";
 import type { DecodedFrame, DicomOptions, FrameDecoder, Series, SeriesVolume } from "./types.js";
@@ -62,15 +62,17 @@ export async function buildSeries(instances: readonly Instance[], options: Dicom
 export async function buildVolume(plan: VolumePlan, { decoder = new LocalDecoder(), signal }: DicomOptions, ready: Ready): Promise<SeriesVolume> {
   const { parts, storage, shape, geometry, info, slices, attributes } = plan;
   const area = shape[0] * shape[1];
-  const kept = makeArray(storage, area * shape[2]);
+  const frames = parts.map(ready);
+  // Where all frames are at hand, what becomes of them is known before, and each value is written once.
+  const layout = frames.every((frame) => frame !== undefined) ? await laidOut(plan, frames, signal) : null;
+  const kept = makeArray(layout?.dtype ?? storage.dtype, area * shape[2]);
   let next = 0;
   let turn = performance.now();
   const lane = async () => {
     while (next < parts.length) {
       const k = next++;
       const slice = parts[k];
-      const decoded = ready(slice) ?? (await decodeSlice(slice, decoder, signal));
-      fill(kept, k * area, decoded, slice.instance.format!, slice.instance.dataset, storage.filling(slice));
+      place(kept, k * area, slice, frames[k] ?? (await decodeSlice(slice, decoder, signal)), (layout ?? storage).filling(slice));
       signal?.throwIfAborted();
       if (performance.now() - turn < longestTurnMs) continue;
       // Other requests get their turn.
@@ -79,7 +81,8 @@ export async function buildVolume(plan: VolumePlan, { decoder = new LocalDecoder
     }
   };
   await allOrNothing(Array.from({ length: Math.min(lanes, parts.length) }, lane), () => (next = parts.length));
-  return { volume: { shape, geometry, ...settle(kept, storage) }, info, slices, attributes };
+  const settled = layout ? { voxels: kept, slope: layout.slope, intercept: layout.intercept } : settle(kept, storage);
+  return { volume: { shape, geometry, ...settled }, info, slices, attributes };
 }
 
 export function decodeSlice({ instance, frame }: Slice, decoder: FrameDecoder, signal?: AbortSignal): Promise<DecodedFrame> {

@@ -52,7 +52,7 @@ function smallest(low: number, high: number): Storage["dtype"] {
 }
 
 /** @throws LimnetError out_of_memory */
-export function makeArray({ dtype }: Storage, voxels: number): Samples {
+export function makeArray(dtype: Storage["dtype"], voxels: number): Samples {
   const type = arrayOf[dtype];
   return new type(allocate(voxels * type.BYTES_PER_ELEMENT));
 }

@@ -1,14 +1,10 @@
 /** A planned volume straight into a NIfTI file, piece by piece: it is never in memory as a whole, beside the files that it is made of. */
 import { open } from "node:fs/promises";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { arrayOf } from "../imaging/dtype.js";
 import { layNifti } from "../imaging/nifti-write.js";
 import type { DigestThread } from "./digest-thread.js";
+import { laidOut, place } from "./layout.js";
 import type { VolumePlan } from "./plan.js";
-import { fill, type Filling, plainWords, type Samples, storedRange } from "./samples.js";
 import { decodeSlice, type Ready } from "./series.js";
-import type { Slice } from "./stack.js";
-import { allFit, fitsWords, mayFold } from "./storage.js";
 import type { DecodedFrame, FrameDecoder } from "./types.js";
 
 /** Bytes that are filled before they are hashed and written: they stay in the cache of the processor meanwhile. */
@@ -58,37 +54,6 @@ export async function writeVolume(plan: VolumePlan, options: WriteVolumeOptions,
     await handle.close();
   }
   return sum.end();
-}
-
-interface Layout {
-  readonly type: (new (memory: SharedArrayBuffer) => Samples & { readonly buffer: SharedArrayBuffer }) & (new (size: number) => Samples) & { readonly BYTES_PER_ELEMENT: number };
-  readonly slope: number;
-  readonly intercept: number;
-  filling(slice: Slice): Filling;
-}
-
-/** As `settle` decides it for a volume in memory. */
-async function laidOut({ parts, storage, shape }: VolumePlan, frames: readonly DecodedFrame[], signal?: AbortSignal): Promise<Layout> {
-  const { dtype, slope, intercept, inverted } = storage;
-  const type = arrayOf[dtype];
-  const asItIs: Layout = { type, slope, intercept, filling: (slice) => storage.filling(slice) };
-  if (!mayFold(storage, type)) return asItIs;
-  const folded: Layout = { type: Int16Array, slope: 1, intercept: 0, filling: () => ({ slope, intercept, inverted }) };
-  // The bits of a pixel alone may say that everything fits: the 12 of most CT do.
-  if (parts.every(({ instance }) => fitsWords(storage, storedRange(instance.format!)))) return folded;
-  const scratch = new type(shape[0] * shape[1]);
-  for (const [k, slice] of parts.entries()) {
-    const words = inverted ? null : plainWords(frames[k], slice.instance.format!);
-    if (!words) place(scratch, 0, slice, frames[k], storage.filling(slice));
-    if (!allFit(storage, words ?? scratch)) return asItIs;
-    if (k % 16 === 15) await nextTurn();
-    signal?.throwIfAborted();
-  }
-  return folded;
-}
-
-function place(out: Samples, at: number, { instance }: Slice, frame: DecodedFrame, filling: Filling): void {
-  fill(out, at, frame, instance.format!, instance.dataset, filling);
 }
 
 async function writeAll(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
