@@ -17,6 +17,8 @@ export function requestLog(log: Log): RequestHandler {
     const requestId = randomUUID();
     res.locals.requestId = requestId;
     res.setHeader("X-Request-Id", requestId);
+    // Log, gate, metrics and the pipe of a download all wait for its end: more than the ten from which Node warns of a leak.
+    res.setMaxListeners(20);
     res.once("close", () => {
       // A page that watches the log must not fill it.
       const quiet = res.locals.route === undefined || String(res.locals.route).startsWith("/logs/");
