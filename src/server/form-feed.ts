@@ -11,15 +11,21 @@ type Fed = Readable & { readonly _readableState: { readonly ended: boolean } };
 
 export function feedForm(body: Readable, parser: Writable): void {
   let file: Fed | null = null;
-  parser.on("file", (_name: unknown, stream: Fed) => {
+  const note = (_name: unknown, stream: Fed) => {
     file = stream;
-  });
+  };
+  parser.on("file", note);
   body.once("end", () => {
+    // multer takes every listener off when it is done, its "close" as well: the look must see that by itself, or it goes on for ever.
+    const over = () => parser.closed || parser.destroyed || !parser.listeners("file").includes(note);
+    if (over()) return;
     const look = setInterval(() => {
+      if (over()) return clearInterval(look);
       // What is still to be parsed may hold the end.
       if (parser.writableLength > 0 || file === null || file._readableState.ended) return;
       file.destroy(new Error("Unexpected end of form"));
     }, lookMs);
+    look.unref();
     parser.once("close", () => clearInterval(look));
   });
   body.pipe(parser);
