@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +11,7 @@ import { random } from "../../src/evaluate/bootstrap.js";
 import { writeNifti } from "../../src/imaging/nifti-write.js";
 import { memoryOf } from "../memory.js";
 import { median, quantile } from "../statistics.js";
+import { freePort } from "../../test/free-port.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const python = process.env.LIMNET_REFERENCE_PYTHON;
@@ -29,14 +29,6 @@ interface Peer {
   start(studies: string): Promise<{ url: string; pid: number; close(): Promise<void> }>;
   /** One request for a mask of the scan; `seconds` of work in it where the peer can be told. Milliseconds without the networks. */
   infer(url: string, n: number, seconds: number): Promise<number>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 async function ready(url: string, child: ChildProcess): Promise<void> {

@@ -2,12 +2,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../free-port.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const program = "/usr/sbin/Orthanc";
@@ -53,15 +52,4 @@ async function ready(url: string, child: ChildProcess): Promise<void> {
     await delay(100);
   }
   throw new Error("Orthanc did not answer within 30 s");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
