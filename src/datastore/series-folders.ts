@@ -1,6 +1,6 @@
 /** Folders of DICOM files as images: found among the studies, turned into one volume file each when first used. */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, opendir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, opendir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { convertSeries, filesIn, isDicomFile, volumeExtension } from "../dicom/files.js";
 import type { FrameDecoder, PlannedVolume } from "../dicom/types.js";
@@ -76,7 +76,7 @@ export class SeriesFolders {
     return making.finally(() => this.#making.delete(`${home}/${state}`));
   }
 
-  /** A finished volume appears whole, by a rename; volumes of older states of the folder go. */
+  /** A finished volume appears whole, by a rename; volumes of older states of the folder go as soon as nobody can be at work on them. */
   async #make(paths: readonly string[], home: string, state: string): Promise<SeriesVolumeFile> {
     await mkdir(home, { recursive: true });
     const temporary = join(home, `.${randomBytes(6).toString("hex")}`);
@@ -95,7 +95,6 @@ export class SeriesFolders {
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
-    for (const older of await readdir(home)) if (older !== state && !older.startsWith(".")) await rm(join(home, older), { recursive: true, force: true });
     const made = await this.#open(join(home, state));
     await this.#room.tidy(join(home, state));
     if (!made) throw badVolume("The volume of the series was removed while it was made. Try again.");

@@ -1,6 +1,6 @@
 /** How much room the volumes of DICOM folders take: those used longest ago go first, never one that somebody may be about to open. */
 import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Log } from "./log.js";
 
 export interface RoomOptions {
@@ -36,7 +36,7 @@ export class SeriesRoom {
     await utimes(volume, now, now);
   }
 
-  /** Makes the volumes fit again; `latest` stays. One round at a time. */
+  /** Makes the volumes fit again, without those that the files of a series made earlier; `latest` stays. One round at a time. */
   tidy(latest: string): Promise<void> {
     this.#turn = this.#turn.then(() => this.#tidy(latest)).catch((error: Error) => {
       this.#options.log.warn("volumes of series could not be removed", { error: error.message });
@@ -49,14 +49,14 @@ export class SeriesRoom {
     const kept = (await this.#all()).sort((a, b) => a.usedAt - b.usedAt);
     let used = kept.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { path, bytes } of kept) {
-      if (used <= maxBytes) return;
-      if (path === latest || !(await this.#isIdle(path, leaseMs))) continue;
+      const older = dirname(path) === dirname(latest);
+      if ((used <= maxBytes && !older) || path === latest || !(await this.#isIdle(path, leaseMs))) continue;
       // Out of sight first: whoever looks for it finds it whole or not at all.
       const gone = join(path, "..", `.gone-${process.pid}-${Date.now()}`);
       if (!(await rename(path, gone).then(() => true, () => false))) continue;
       await rm(gone, { recursive: true, force: true });
       used -= bytes;
-      log.info("the volume of a series was removed, it is made again when it is used", { mebibytes: Math.ceil(bytes / 2 ** 20) });
+      if (!older) log.info("the volume of a series was removed, it is made again when it is used", { mebibytes: Math.ceil(bytes / 2 ** 20) });
     }
     if (used > maxBytes) log.warn("the volumes of series that are in use take more than --cache-size", { mebibytes: Math.ceil(used / 2 ** 20) });
   }

@@ -95,6 +95,24 @@ describe("the journal of an object", () => {
     expect((await readFile(file())).length).toBeLessThan(40_000);
   });
 
+  test("a damaged first line of a packed journal is told by the archives: no round is lost", async () => {
+    const journal = open({ packBytes: 4000 });
+    let n = 0;
+    const packed = async () => (await readdir(folder)).filter((name) => name.endsWith(".jsonl.gz")).length;
+    do await click(journal, n++); while ((await packed()) < 2);
+    await click(journal, n++);
+    const lines = (await readFile(file(), "utf8")).split("\n");
+    expect(lines[0]).toContain("snapshot");
+    await writeFile(file(), [`${lines[0].slice(0, 60)}\0\0`, ...lines.slice(1)].join("\n"));
+    const all = Array.from({ length: n }, (_, slice) => slice);
+    const again = open();
+    expect(slices(await again.load())).toEqual(all);
+    expect((await again.entries()).at(-1)!.note).toContain("read from the archives");
+    expect((await again.entries()).map((entry) => entry.n)).toEqual([...all, n].map((at) => at + 1));
+    await click(again, n);
+    expect(slices(await open().load())).toEqual([...all, n]);
+  });
+
   test("a full disk in the middle of a line leaves the journal as it was, and it works again when there is room", async () => {
     let room = Infinity;
     const append = async (name: string, text: string) => {

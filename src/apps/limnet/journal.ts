@@ -9,7 +9,7 @@ import { gzip } from "node:zlib";
 import type { SharedTurns } from "../../datastore/file-turns.js";
 import { appendSynced, copyInto, freshStampOf, replaceFile, stampOf, syncFile, syncFolder } from "../../durable.js";
 import { entryLine, snapshotLine } from "./journal-lines.js";
-import { firstNumber, readEntries, readHistory } from "./journal-read.js";
+import { firstNumber, readEntries, readHistory, readHistoryOfAll } from "./journal-read.js";
 import { ObjectFolder, type ObjectIdentity } from "./object-folder.js";
 import { type Entry, extendHistory, type History } from "./rounds/history.js";
 
@@ -80,14 +80,16 @@ export class Journal extends ObjectFolder {
     const bytes = stamp === "" ? Buffer.alloc(0) : await readFile(this.file);
     const end = bytes.lastIndexOf(10) + 1;
     const notes: string[] = [];
-    const { history, damaged } = readHistory(bytes.toString("utf8", 0, end));
+    const text = bytes.toString("utf8", 0, end);
+    const { history: told, damaged } = readHistory(text);
     if ((end < bytes.length || damaged > 0) && !alone) return this.#alone(() => this.#load(true));
+    const history = damaged > 0 ? await this.#best(text, told) : told;
     if (end < bytes.length) {
       await truncate(this.file, end);
       notes.push("The last line had been cut short by a crash or a full disk and was removed. No client was told of it.");
     }
     const kept = damaged > 0 && (await this.#keepDamaged(history));
-    if (kept) notes.push(`${damaged} damaged lines were passed over; the file as it was is kept as ${path.basename(kept)}.`);
+    if (kept) notes.push(`${damaged} damaged lines were passed over; the file as it was is kept as ${path.basename(kept)}.${history === told ? "" : " The rounds before them were read from the archives beside it."}`);
     const loaded: Loaded = { history, end: damaged > 0 ? (await stat(this.file)).size : end, first: bytes.indexOf(10) + 1, stamp: await stampOf(this.file) };
     this.#loaded = loaded;
     for (const note of notes) await this.#addAlone({ who: "", action: "repair", ran: [], note }).catch(() => undefined);
@@ -97,6 +99,12 @@ export class Journal extends ObjectFolder {
     await truncate(this.file, loaded.end);
     this.#loaded = { ...loaded, stamp: await stampOf(this.file) };
     return this.#loaded;
+  }
+
+  /** A damaged first line may have stood for all that went to the archives: they tell it again. Never less than the file alone. */
+  async #best(text: string, told: History): Promise<History> {
+    const { history } = await readHistoryOfAll(this, text);
+    return history.steps.length > told.steps.length || history.n > told.n ? history : told;
   }
 
   /** Keeps the file as it was, and goes on without the damaged lines: they would be found again at the next start. False where there is no room. */

@@ -9,7 +9,7 @@ import type { Log } from "../../datastore/log.js";
 import type { Journal } from "./journal.js";
 import type { Journals } from "./journals.js";
 import type { KeyedLock } from "./lock.js";
-import { stepInForce } from "./rounds/history.js";
+import { startsOf, stepInForce } from "./rounds/history.js";
 
 export interface KeeperOptions {
   readonly journals: Journals;
@@ -122,7 +122,9 @@ export class DiskKeeper {
   async #thin(name: string, journal: Journal): Promise<number | null> {
     return this.#options.lock.run(name, { signal: new AbortController().signal }, async () => {
       const before = (await measure(journal.folder)).bytes;
-      await journal.prune(new Set(stepInForce(await journal.load())?.keys.slice(-1)));
+      const history = await journal.load();
+      await journal.prune(new Set(stepInForce(history)?.keys.slice(-1)));
+      await journal.pruneStarts(new Set(startsOf(history)));
       if ((await measure(journal.folder)).bytes === before) return null;
       await journal.append({ who: "", action: "repair", ran: [], note: "Masks of other steps were removed to keep the state folder within its limit; they are computed again when they are asked for." }).catch(() => undefined);
       return (await measure(journal.folder)).bytes;

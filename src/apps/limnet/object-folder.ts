@@ -86,9 +86,22 @@ export class ObjectFolder {
 
   /** Deletes every result but those of `keep`, and the masks that the object starts from. */
   async prune(keep: ReadonlySet<string>): Promise<void> {
+    await this.#remove((name) => !name.startsWith("journal") && !name.startsWith(startPrefix) && name !== objectName && !keep.has(bare(name)));
+  }
+
+  /** Deletes the masks to start from but those of `keep`: a client sends its own with every request, so no other is missed. */
+  async pruneStarts(keep: ReadonlySet<string>): Promise<void> {
+    await this.#remove((name) => name.startsWith(startPrefix) && !keep.has(bare(name).slice(startPrefix.length)));
+  }
+
+  async #remove(which: (name: string) => boolean): Promise<void> {
     for (const name of await readdir(this.folder).catch(() => [])) {
-      if (name.startsWith("journal") || name.startsWith(startPrefix) || name === objectName || keep.has(name.replace(/\.gz(\.mask)?$/, ""))) continue;
-      await rm(path.join(this.folder, name), { force: true });
+      if (which(name)) await rm(path.join(this.folder, name), { force: true });
     }
   }
+}
+
+/** Of a state or a starting mask, or of the bits beside it. */
+function bare(name: string): string {
+  return name.replace(/\.gz(\.mask)?$/, "");
 }

@@ -37,6 +37,19 @@ describe("an object that starts from a mask", () => {
     expect(bench.engine.jobs).toHaveLength(3);
   });
 
+  test("keeps the masks that were clicked on, and of the others the newest only", async () => {
+    const masks = [2, 3, 4, 5, 6].map((every) => Uint8Array.from({ length: voxels }, (_, at) => (at % every === 0 ? 1 : 0)));
+    const kept = async () => (await bench.stateFiles()).states.filter((name) => name.includes("start-")).length;
+    for (const mask of masks.slice(0, 3)) await ask({}, mask);
+    expect(await kept()).toBe(1);
+    await ask({ foreground: [[1, 1, 2]] }, masks[2]);
+    for (const mask of masks.slice(3)) expect((await ask({}, mask)).mask).toEqual([...mask]);
+    expect(await kept()).toBe(2);
+    // Back to the one that was clicked on, though the client does not send it again.
+    await bench.change((objects, ref, options) => objects.move(ref, 1, options));
+    expect((await bench.change((objects, ref, options) => objects.move(ref, -1, options))).mask).toEqual([...masks[2]]);
+  });
+
   test("is there again after a restart, and when its results are lost", async () => {
     const { mask } = await ask({ foreground: [[1, 1, 2], [2, 2, 5]] });
     expect((await bench.ask({ foreground: [[1, 1, 2], [2, 2, 5]] }, { start, to: bench.reopen() })).mask).toEqual(mask);

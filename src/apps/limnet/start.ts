@@ -5,6 +5,7 @@ import { writeState } from "../../engine/state.js";
 import { LimnetError } from "../../errors.js";
 import type { Shape } from "../../imaging/geometry.js";
 import type { Journal } from "./journal.js";
+import { startsOf } from "./rounds/history.js";
 
 /**
  * Keeps a mask (0 and anything else, grid of the image) beside the journal of its object, as the probabilities that a round goes on
@@ -24,6 +25,8 @@ export async function keepStart(journal: Journal, mask: Uint8Array, shape: Shape
   if (!(await stat(file).catch(() => null))) {
     await journal.prepare();
     await writeState(file, volume);
+    // Those that were looked at and never clicked on.
+    await journal.pruneStarts(new Set([name, ...startsOf(await journal.load())]));
   }
   return name;
 }

@@ -1,6 +1,6 @@
 /** Labels of the images of an archive: those that were saved here, on their way back through the outbox, and those that the archive has. */
 import { randomBytes } from "node:crypto";
-import { rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { copyInto, makeFolder, moveInto } from "../../durable.js";
 import type { ArchiveClient } from "../../dicomweb/client.js";
@@ -13,6 +13,7 @@ import { checkExtension, checkTag, finalTag, labelExtensions } from "../names.js
 import { provenancePath, writeProvenance } from "../provenance.js";
 import { archiveLabelExt, linkInfo } from "./describe.js";
 import type { ArchiveImages } from "./images.js";
+import { LabelCache, type LabelCacheOptions } from "./label-cache.js";
 import type { LabelLink, LabelLinks } from "./label-links.js";
 import type { LabelFormat } from "./label-objects.js";
 import type { Outbox, OutboxEntry } from "./outbox.js";
@@ -28,14 +29,18 @@ export interface ArchiveLabelsParts {
   readonly log: Log;
   /** Of this archive: `labels/<tag>/` below it holds the files. */
   readonly folder: string;
+  /** Label series that were read from the archive: most bytes, and how long after a use one stays all the same. */
+  readonly read: LabelCacheOptions;
 }
 
 export class ArchiveLabels {
   readonly #parts: ArchiveLabelsParts;
   readonly #reading = new Map<string, Promise<void>>();
+  readonly #cache: LabelCache;
 
   constructor(parts: ArchiveLabelsParts) {
     this.#parts = parts;
+    this.#cache = new LabelCache(this.#folder(".archive"), parts.read);
   }
 
   /**
@@ -124,8 +129,8 @@ export class ArchiveLabels {
   /** Brings a label series here, on the grid of the image; once for each state that image and label series have been seen in. */
   async #fromArchive(image: SeriesRecord, link: LabelLink): Promise<ImageFile> {
     const { digest } = await this.#parts.images.volume(image);
-    const path = join(this.#folder(".archive"), `${link.series}-${link.count ?? 0}-${digest.slice(0, 16)}${archiveLabelExt}`);
-    if (!(await stat(path).catch(() => null))) {
+    const path = join(this.#cache.folder, `${link.series}-${link.count ?? 0}-${digest.slice(0, 16)}${archiveLabelExt}`);
+    if (!(await this.#cache.use(path))) {
       const reading = this.#reading.get(path) ?? this.#read(image, link, path).finally(() => this.#reading.delete(path));
       this.#reading.set(path, reading);
       await reading;
@@ -138,11 +143,12 @@ export class ArchiveLabels {
     const { source } = await images.volume(image);
     const objects: Buffer[] = [];
     for await (const object of client.retrieveSeries(link)) objects.push(object);
-    await makeFolder(this.#folder(".archive"), 0o700);
-    const fresh = join(this.#folder(".archive"), `new-${randomBytes(6).toString("hex")}${archiveLabelExt}`);
+    await makeFolder(this.#cache.folder, 0o700);
+    const fresh = join(this.#cache.folder, `new-${randomBytes(6).toString("hex")}${archiveLabelExt}`);
     try {
       await format.read(objects, source, fresh);
       await moveInto(fresh, path);
+      await this.#cache.tidy();
     } finally {
       await rm(fresh, { force: true });
     }

@@ -45,6 +45,9 @@ export interface DicomWebOptions {
 /** Modalities whose images lie in space, slice by slice. */
 export const volumeModalities = ["CT", "MR", "PT", "NM", "US", "OPT"] as const;
 
+/** Room for labels that were read from the archive, beside that of the volumes. */
+const labelShare = 0.1;
+
 export interface ArchiveParts {
   readonly options: DicomWebOptions;
   /** Series that are images, and those that are labels. */
@@ -73,7 +76,7 @@ export function makeParts(options: DicomWebOptions): ArchiveParts {
   const images = new ArchiveImages({ client, cache, decoder: options.decoder, log, suv: options.suv ?? false, maxVoxels: options.maxVoxels, freshMs });
   const local = new FolderDatastore(join(stateFolder, "local"), { log });
   const outbox: Outbox = new Outbox(join(stateFolder, "outbox"), { client, log, ...options.outbox, onStored: (entry) => labels.stored(entry) });
-  const labels = new ArchiveLabels({ client, log, format: options.labels, images, links, records, outbox, folder: stateFolder });
+  const labels = new ArchiveLabels({ client, log, format: options.labels, images, links, records, outbox, folder: stateFolder, read: { maxBytes: options.cacheBytes * labelShare, leaseMs: options.leaseMs ?? 600_000 } });
   return { options, list, labelList, links, records, catalog, cache, images, local, outbox, labels };
 }
 

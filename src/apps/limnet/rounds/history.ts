@@ -131,6 +131,11 @@ export function toDelta({ way, weights, ops, keys }: Step, before: Step | null):
   return { way, weights, keep, add: ops.slice(keep), key: keys.at(-1)! };
 }
 
+/** Names of the masks that its steps began with (start.ts): an undo may lead back to each of them. */
+export function startsOf({ steps }: History): string[] {
+  return steps.flatMap(({ way }) => way.start ?? []);
+}
+
 /** States beyond these are deleted; an undo that goes further is computed again. */
 export const keptStates = 64;
 
