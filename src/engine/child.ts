@@ -43,7 +43,7 @@ function readable(error: unknown): { code: string; message: string } {
 
 function noCardsFor(device: ChildOptions["device"]): string | undefined {
   if (device === "cpu") return "and this server was started with the CPU alone (--conf device cpu)";
-  return hasCuda() ? undefined : "but ONNX Runtime has no CUDA here";
+  return hasCuda() ? undefined : "but ONNX Runtime has no CUDA here (node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12 fetches it)";
 }
 
 async function main({ modelsDir, model: name, threads, device, precision, cacheBytes, memoryBytes = Infinity }: ChildOptions): Promise<void> {
