@@ -101,7 +101,7 @@ describe("docs/orthanc.md", () => {
   it("names settings that there are", () => {
     const names = new Set(Object.values(archiveEnvironment).flat());
     const credentials = /^(LIMNET|MONAI_LABEL)_DICOMWEB_(USERNAME|PASSWORD|TOKEN)(_FILE)?$/;
-    for (const [name] of orthanc.matchAll(/\b(?:LIMNET|MONAI_LABEL)_[A-Z_]+\b/g)) expect(names.has(name) || credentials.test(name), name).toBe(true);
+    for (const [name] of orthanc.matchAll(/\b(?:LIMNET|MONAI_LABEL)_[A-Z_]+\b/g)) expect(names.has(name) || credentials.test(name) || name === "LIMNET_DICOM_SEG", name).toBe(true);
     for (const [, modality] of /default ((?:[A-Z]{2,3}(?:, | and )?)+)\./.exec(orthanc)![1].matchAll(/([A-Z]{2,3})/g)) expect(volumeModalities as readonly string[]).toContain(modality);
   });
 

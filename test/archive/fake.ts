@@ -1,5 +1,5 @@
 /** A DICOMweb archive that behaves as badly as it is told to. Holds one series, and what is stored. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileMeta } from "../../src/dicomweb/part10.js";
@@ -15,8 +15,8 @@ export interface FakeArchive {
   readonly instances: readonly TestInstance[];
   /** Labels that were stored, by SOP Instance UID. */
   readonly stored: Map<string, Buffer>;
-  /** "METHOD path" of every request, and its Authorization header. */
-  readonly requests: { readonly line: string; readonly authorization: string | undefined }[];
+  /** "METHOD path" of every request, its Authorization header and all others. */
+  readonly requests: { readonly line: string; readonly authorization: string | undefined; readonly headers: IncomingHttpHeaders }[];
   mischief: Mischief;
   /** Answers with this many synthetic series instead of its own. */
   many: number;
@@ -39,7 +39,7 @@ export async function openFake(instances = ctSeries()): Promise<FakeArchive> {
   });
   fake.trap = await listen(trap);
   const server = createServer((req, res) => {
-    fake.requests.push({ line: `${req.method} ${req.url}`, authorization: req.headers.authorization });
+    fake.requests.push({ line: `${req.method} ${req.url}`, authorization: req.headers.authorization, headers: req.headers });
     answer(fake, req, res).catch(() => res.destroy());
   });
   const url = `${await listen(server)}/dicom-web`;

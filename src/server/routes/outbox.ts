@@ -21,14 +21,14 @@ export function outboxRoutes(): Endpoint[] {
       method: "get", path: "/limnet/v1/outbox", tag: "DICOMweb", role: "annotator",
       summary: "Labels that wait to be in the archive; empty where all are, or where there is no archive",
       reply: { "application/json": z.object({ waiting: z.array(entry) }) },
-      conformance: { note: "our own" },
+      conformance: { note: "Labels that wait to be in the archive, and why" },
       handle: ({ context: { archive } }) => ({ waiting: archive?.outbox.list() ?? [] }),
     }),
     endpoint({
       method: "post", path: "/limnet/v1/outbox", tag: "DICOMweb", role: "annotator",
       summary: "Tries to send all that waits, now; what still waits afterwards",
       reply: { "application/json": z.object({ waiting: z.array(entry) }) },
-      conformance: { note: "our own" },
+      conformance: { note: "Sends what waits, now" },
       async handle({ context: { archive } }) {
         if (!archive) return { waiting: [] };
         for (const { id } of archive.outbox.list()) await archive.outbox.send(id);
