@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { modelsCommand } from "./engine/command.js";
 import { tokenCommand } from "./server/auth/command.js";
 import { startServerCommand } from "./server/command.js";
+import { envFileSettings } from "./server/monailabel-settings.js";
 import { doctorCommand } from "./server/doctor/command.js";
 import { workerCommand } from "./server/operations/worker-command.js";
 
@@ -11,7 +12,9 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 
 const program = new Command("limnet")
   .description("Segment a 3D medical scan by a few clicks: LIM-Net behind the MONAI Label protocol.")
-  .version(version, "-V, --version")
+  .version(version, "-v, --version")
+  // After the command, -v is how much it logs, as in MONAI Label.
+  .enablePositionalOptions()
   .showHelpAfterError("(add --help for what is possible)");
 
 startServerCommand(program);
@@ -38,6 +41,7 @@ async function optional(name: string, add: () => Promise<void>): Promise<void> {
 }
 
 try {
+  Object.assign(process.env, envFileSettings(".env", process.env));
   await program.parseAsync();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

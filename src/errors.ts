@@ -19,6 +19,7 @@ export const catalogue = {
   too_large: 413,
   unsupported_output: 422,
   sessions_off: 406,
+  tasks_off: 406,
   not_implemented: 501,
   superseded: 409,
   task_running: 429,

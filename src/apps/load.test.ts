@@ -79,3 +79,11 @@ test("further names come from the app's file or from conf, with what clients exp
   await expect(load({ aliases: "deep grow" })).rejects.toThrow(/no spaces/);
   await expect(load({ aliases: "limnet" })).rejects.toThrow(/already/);
 });
+
+test("strategies and scoring may be left out, and a model of MONAI Label is answered with the way to its name", async () => {
+  await write({ app: "limnet", name: "Test", labels: ["tumour"] });
+  expect([(await load()).strategies.size, (await load()).scoring!.size]).toEqual([4, 2]);
+  const without = await load({ skip_strategies: "true", skip_scoring: "True" });
+  expect([without.strategies.size, without.scoring!.size]).toEqual([0, 0]);
+  await expect(load({ models: "deepedit" })).rejects.toThrow(/limnet_2d; --conf aliases NAME/);
+});

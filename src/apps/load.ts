@@ -40,13 +40,16 @@ const appSchema = z.strictObject({
 const confSchema = z.looseObject({
   /** Comma-separated names of models, or "all". */
   models: z.string().default("all").transform((text) => (text === "all" ? kinds.map(({ name }) => name) : text.split(",").map((name) => name.trim())))
-    .pipe(z.array(z.enum(kinds.map(({ name }) => name))).min(1)),
+    .pipe(z.array(z.enum(kinds.map(({ name }) => name), `the models are ${kinds.map(({ name }) => name).join(" and ")}; --conf aliases NAME publishes them under other names`)).min(1)),
   /** Comma-separated further names, or "" for none. */
   aliases: z.string().transform((text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")).pipe(aliasNames).optional(),
   fusion: z.enum(["network", "none"]).default("network"),
   memory: z.enum(["permanent", "literal"]).default("permanent"),
   /** Makes the order of strategy random a fixed shuffle. */
   seed: z.string().min(1).optional(),
+  /** "true" offers none. */
+  skip_strategies: z.string().default("false"),
+  skip_scoring: z.string().default("false"),
   /** Threads of the engine; default as many as the machine gives. */
   threads: z.coerce.number().int().min(1).max(256).optional(),
   /** Folder with manifest.json and the graphs; default models/ of the package. */
@@ -94,11 +97,11 @@ export interface LoadOptions {
 /** Reads `<appDir>/app.json` and builds the app; nothing runs before its `start`. Throws AppError, LimnetError bad_model. */
 export async function loadApp({ appDir, conf, stateDir, stateLimit, logger, limits, engine, elsewhere, turns, queueing, memoryBytes }: LoadOptions): Promise<App> {
   const { name, description, labels, codes, aliases: appAliases } = checked(appSchema, await readJson(path.join(appDir, "app.json")), "app.json of the app folder");
-  const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder(), model } = checked(confSchema, conf, "--conf");
+  const { models, aliases = appAliases, fusion, memory, seed, models_dir: modelsDir = modelsFolder(), model, skip_strategies, skip_scoring } = checked(confSchema, conf, "--conf");
   const unknown = Object.keys(conf).filter((key) => !Object.hasOwn(confSchema.shape, key));
   if (unknown.length > 0) logger.warn(`--conf ${unknown.join(", ")}: not known here, so it changes nothing. Known: ${Object.keys(confSchema.shape).join(", ")}.`);
   const version = await packageVersion();
-  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, aliases, memoryBytes, queueing, limits };
+  const options = { name: `${name} (${version})`, description, version, labels, codes, stateDir, stateLimit, log: logger, fusion, memory, seed, models, aliases, memoryBytes, queueing, limits, skipStrategies: isTrue(skip_strategies), skipScoring: isTrue(skip_scoring) };
   if (engine) return new LimnetApp({ ...options, engine });
   const { digest, files } = await openModel(modelsDir, model);
   const known = { ...options, modelDigest: digest, modelFiles: files.map((file) => ({ name: file, path: path.join(modelsDir, file) })) };
@@ -112,6 +115,8 @@ export async function openEngine({ conf, logger, memoryBytes }: Pick<LoadOptions
   const { digest } = await openModel(modelsDir, model);
   return { engine: new EngineProcess({ modelsDir, model, threads, device, precision, logger, memoryBytes }), modelDigest: digest };
 }
+
+const isTrue = (text: string) => text.toLowerCase() === "true";
 
 function checked<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
   const parsed = schema.safeParse(value);

@@ -128,7 +128,7 @@ export function createServer({ app, datastore, config, logger, metrics = new Met
   const api = express.Router();
   mount(api, endpoints, context);
   http.use(config.prefix || "/", api);
-  http.use(docsRouter(describeApi(endpoints, { version: app.version, prefix: config.prefix, auth: config.auth })));
+  http.use(docsRouter(describeApi(endpoints, { version: app.version, prefix: config.rootPath + config.prefix, auth: config.auth })));
   http.use(notFound);
   http.use(errorHandler(logger));
 

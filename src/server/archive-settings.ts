@@ -47,6 +47,12 @@ export function isArchive(studies: string): boolean {
   return /^https?:\/\//i.test(studies);
 }
 
+/** Names under which they may be set. */
+export const credentialNames = [
+  "LIMNET_DICOMWEB_USERNAME", "MONAI_LABEL_DICOMWEB_USERNAME", "LIMNET_DICOMWEB_PASSWORD", "MONAI_LABEL_DICOMWEB_PASSWORD",
+  "LIMNET_DICOMWEB_PASSWORD_FILE", "LIMNET_DICOMWEB_TOKEN", "LIMNET_DICOMWEB_TOKEN_FILE",
+] as const;
+
 /** Where the credentials are to be had. */
 export function credentialSources(environment: NodeJS.ProcessEnv = process.env): CredentialSources {
   const first = (...names: string[]) => names.map((name) => environment[name]).find((value) => value !== undefined && value !== "");

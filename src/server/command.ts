@@ -1,8 +1,9 @@
 /** `limnet start_server`, spelled as the `monailabel` command. */
 import { existsSync } from "node:fs";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { isArchive } from "./archive-settings.js";
 import { type Config, ConfigError, loadConfig } from "./config.js";
+import { idleNotes, idleOptions, writeEnvFile } from "./monailabel-settings.js";
 import { startServer } from "./start.js";
 
 interface Flags {
@@ -28,11 +29,13 @@ interface Flags {
   redis?: string;
   memory?: string;
   stopSeconds?: string;
+  root_path?: string;
+  dryrun?: boolean;
 }
 
 /** Adds the command to the program. */
 export function startServerCommand(program: Command): void {
-  program
+  const command = program
     .command("start_server")
     .description("serve a folder of scans to 3D Slicer, OHIF, MITK or curl")
     .option("-a, --app <folder>", "folder of the app: labels, windows, model choice (such as sample-apps/radiology)")
@@ -56,6 +59,8 @@ export function startServerCommand(program: Command): void {
     .option("--ssl_certfile <file>", "certificate (PEM): the server speaks https, as MITK wants it")
     .option("--ssl_keyfile <file>", "private key of the certificate (PEM), where it is not in the same file")
     .option("--ssl_keyfile_password <password>", "password of the key; LIMNET_SSL_KEYFILE_PASSWORD keeps it out of the process list")
+    .option("--root_path <path>", "path that a proxy in front takes away, such as /limnet: addresses in the description begin with it")
+    .option("--dryrun", "check the settings, write them to .env in this folder and stop")
     .option("--insecure", "allow an address that other machines can reach without a login")
     .addHelpText("after", `
 Example:
@@ -66,11 +71,17 @@ Example:
 
 Settings also come from the environment: MONAI_LABEL_APP_DIR, MONAI_LABEL_STUDIES, MONAI_LABEL_SERVER_PORT, LIMNET_HOST, LIMNET_STATE …`)
     .action(start);
+  for (const flag of Object.keys(idleOptions)) command.addOption(new Option(flag).hideHelp());
 }
 
 async function start(flags: Flags): Promise<void> {
   try {
     const config = settings(flags);
+    for (const note of idleNotes({ ...flags }, process.env)) console.error(note);
+    if (flags.dryrun) {
+      await writeEnvFile(".env", config);
+      return console.log("The settings can be used and are in .env, without passwords. A server that is started in this folder takes them from there.");
+    }
     const fresh = !isArchive(config.studies) && !existsSync(config.studies);
     const server = await startServer(config);
     if (fresh) console.error(`The studies folder ${config.studies} did not exist and was made. Put scans into it (.nii.gz, .nii, .nrrd, .mha, or folders of DICOM files): they are found at once.`);
@@ -89,10 +100,10 @@ function settings(flags: Flags): Config {
   const studies = flags.studies ?? environment.MONAI_LABEL_STUDIES;
   if (!(flags.app ?? environment.MONAI_LABEL_APP_DIR)) throw new ConfigError("Which app? Name its folder with --app, for example --app sample-apps/radiology.");
   if (!studies) throw new ConfigError("Which scans? Name their folder with --studies, for example --studies ~/scans.");
-  const { conf, allowOrigin: corsOrigins, ssl_certfile: sslCertfile, ssl_keyfile: sslKeyfile, ssl_keyfile_password: sslKeyfilePassword, ...rest } = flags;
+  const { conf, allowOrigin: corsOrigins, ssl_certfile: sslCertfile, ssl_keyfile: sslKeyfile, ssl_keyfile_password: sslKeyfilePassword, root_path: rootPath, ...rest } = flags;
   // Who says where users come from wants them to log in.
   const auth = flags.auth ?? (flags.tokens !== undefined || flags.authRealm !== undefined ? true : undefined);
-  return loadConfig({ ...rest, auth, corsOrigins, sslCertfile, sslKeyfile, sslKeyfilePassword, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
+  return loadConfig({ ...rest, auth, corsOrigins, sslCertfile, sslKeyfile, sslKeyfilePassword, rootPath, ...(conf && { conf: pairs(conf) }) } as Parameters<typeof loadConfig>[0]);
 }
 
 /** `--conf KEY VALUE …` */

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { archiveEnvironment, archiveFolders, archiveShape, isArchive } from "./archive-settings.js";
+import { archiveEnvironment, archiveFolders, archiveShape, credentialNames, isArchive } from "./archive-settings.js";
 import { authEnvironment, authShape } from "./auth/settings.js";
 import { limitEnvironment, limitShape } from "./limits.js";
 import { operationsEnvironment, operationsShape } from "./operations/settings.js";
@@ -35,7 +35,13 @@ const schema = z.object({
   allowHosts: z.preprocess(json, z.array(z.string()).default([])),
   /** Proxies in front, whose X-Forwarded-For says who asks. */
   trustProxy: z.coerce.number().int().min(0).max(10).default(0),
+  /** Path that a proxy in front takes away before requests come here: addresses in the description begin with it. */
+  rootPath: z.string().regex(/^(\/[A-Za-z0-9._~-]+)*\/?$/, "must look like /limnet").transform((text) => text.replace(/\/$/, "")).default(""),
   sessions: z.preprocess(flag, z.boolean().default(true)),
+  /** Families of tasks that are offered. */
+  strategyTasks: z.preprocess(flag, z.boolean().default(true)),
+  scoringTasks: z.preprocess(flag, z.boolean().default(true)),
+  batchTasks: z.preprocess(flag, z.boolean().default(true)),
   /** Seconds; MONAI Label reads values up to 60 as an hour. */
   sessionExpiry: z.coerce.number().default(3600).transform((seconds) => (seconds > 60 ? seconds : 3600)),
   /** Seconds for which an image that a client was given to label is given to no other; 0 switches that off. */
@@ -69,7 +75,11 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   logFile: ["LIMNET_LOG_FILE"],
   allowHosts: ["LIMNET_ALLOW_HOSTS"],
   trustProxy: ["LIMNET_TRUST_PROXY"],
+  rootPath: ["LIMNET_ROOT_PATH"],
   sessions: ["MONAI_LABEL_SESSIONS"],
+  strategyTasks: ["MONAI_LABEL_TASKS_STRATEGY"],
+  scoringTasks: ["MONAI_LABEL_TASKS_SCORING"],
+  batchTasks: ["MONAI_LABEL_TASKS_BATCH_INFER"],
   sessionExpiry: ["MONAI_LABEL_SESSION_EXPIRY"],
   leaseSeconds: ["LIMNET_LEASE_SECONDS"],
   inferTimeout: ["MONAI_LABEL_INFER_TIMEOUT"],
@@ -80,6 +90,9 @@ const environmentNames: Record<keyof z.input<typeof schema>, readonly string[]> 
   ...operationsEnvironment,
   ...tlsEnvironment,
 };
+
+/** All of them, and those of the archive's credentials, which no settings object holds. */
+export const knownNames: readonly string[] = [...Object.values(environmentNames).flat(), ...credentialNames];
 
 /** A setting that cannot be used; the message names it. */
 export class ConfigError extends Error {}

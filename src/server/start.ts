@@ -63,7 +63,7 @@ export async function startServer(config: Config, given?: Log, load: AppLoader =
     const { redis, memory: memoryBytes = await usualMemory() } = config;
     // A server without Redis does not carry its clients about.
     const elsewhere = redis === undefined ? undefined : async (model: string) => (await import("./operations/redis.js")).openElsewhere({ ...config, redis }, model, log, metrics.queue);
-    const app = await load({ appDir: config.app, conf: { ...config.conf }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, elsewhere, turns, queueing, memoryBytes });
+    const app = await load({ appDir: config.app, conf: { ...config.conf, ...(!config.strategyTasks && { skip_strategies: "true" }), ...(!config.scoringTasks && { skip_scoring: "true" }) }, datastore, stateDir: config.state, stateLimit: config.stateLimit, logger: log, limits: config, elsewhere, turns, queueing, memoryBytes });
     stops.push(() => app.close());
     labels.settings = labelSettings(app, config);
     // A large folder takes as long as the engine: side by side, and both at their end before a failure is told.

@@ -153,6 +153,15 @@ describe("batch inference", () => {
   });
 });
 
+describe("families that are switched off", () => {
+  it("are not offered: batch inference answers 406 with the setting", async () => {
+    const off = await openLab(["scan_1.nii.gz"], { batchTasks: "false" });
+    const answer = await request(off.server.http).post("/batch/infer/limnet").send({});
+    expect([answer.status, answer.body.detail]).toEqual([406, expect.stringContaining("MONAI_LABEL_TASKS_BATCH_INFER")]);
+    await off.close();
+  });
+});
+
 describe("the server", () => {
   it("stops its tasks when it closes", async () => {
     let told = false;

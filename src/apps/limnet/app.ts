@@ -61,6 +61,9 @@ export interface LimnetAppOptions {
   readonly limits?: AppLimits;
   /** Makes the order of strategy random a fixed shuffle. */
   readonly seed?: string;
+  /** Offers no strategies, or no scoring; default false. */
+  readonly skipStrategies?: boolean;
+  readonly skipScoring?: boolean;
   /** Names of the models to publish; default all. */
   readonly models?: readonly string[];
   /** Further names under which they are published (aliases.ts). */
@@ -77,7 +80,7 @@ export class LimnetApp implements App {
   readonly models: ReadonlyMap<string, InferTask>;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly objects: Objects;
-  readonly scoring = scoringMethods();
+  readonly scoring: ReturnType<typeof scoringMethods>;
   readonly #options: LimnetAppOptions;
   readonly queue: SegmentQueue;
   readonly #keeper: DiskKeeper;
@@ -119,7 +122,8 @@ export class LimnetApp implements App {
     ]);
     this.objects = new LimnetObjects(context);
     const stored = new LimnetStored("", context);
-    this.strategies = new Map([
+    this.scoring = options.skipScoring ? new Map() : scoringMethods();
+    this.strategies = new Map(options.skipStrategies ? [] : [
       ["random", randomStrategy({ seed: options.seed })], ["first", firstStrategy()], ["last", lastStrategy()],
       ["uncertainty", uncertaintyStrategy(() => stored.journals())],
     ]);

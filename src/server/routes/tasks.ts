@@ -76,11 +76,12 @@ function batchInference(): Endpoint[] {
     summary: "Runs a model on many images and stores its masks as labels; a model that needs clicks takes those that are stored",
     pathSchema: z.object({ model: z.string() }),
     querySchema: z.object({ images: z.enum(imageChoices).default("all"), run_sync: booleanText }),
-    body: { "application/json": batchRequest.nullable() }, fails: [404, 429],
+    body: { "application/json": batchRequest.nullable() }, fails: [404, 406, 429],
     reply: { "application/json": z.union([taskObject, z.record(z.string(), z.looseObject({}))]) },
     conformance: { note: "An image without stored clicks is skipped; `progress` of the task lists it." },
     async handle(call) {
       const { path, query, req, res, user, context } = call;
+      if (!context.config.batchTasks) throw new LimnetError("tasks_off", "Batch inference is switched off on this server (MONAI_LABEL_TASKS_BATCH_INFER).");
       const task = findModel(context.app, path.model);
       const request = parseBatchRequest(await readDictionary(req, res, context.config));
       const { model } = path;
