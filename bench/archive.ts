@@ -59,7 +59,7 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
  * them too. `over`: "ours" is our HTTP, which spares the peer the slower ones; "fetch" is what its users have in Node, where there is no
  * XMLHttpRequest.
  */
-async function peer(url: string, over: "ours" | "fetch"): Promise<Int16Array> {
+export async function peer(url: string, over: "ours" | "fetch"): Promise<Int16Array> {
   const http = new ArchiveHttp(archiveSettings(url).settings, new Credentials({ username: user, password }));
   try {
     const client = new api.DICOMwebClient({ url, verbose: false, singlepart: false, headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` } });

@@ -13,7 +13,7 @@ const fixtures = join(import.meta.dirname, "..", "test", "fixtures", "dicom", "c
 
 export async function benchDicom(): Promise<Figure[]> {
   const files = await Promise.all((await readdir(fixtures)).sort().map((name) => readFile(join(fixtures, name))));
-  const frames = (await Promise.all(files.map(parseInstance))).map(({ pixels }) => pixels!.frame(1));
+  const frames = (await Promise.all(files.map((file) => parseInstance(file)))).map(({ pixels }) => pixels!.frame(1));
   const one = await seconds(frames, 1);
   const all = await seconds(frames, availableParallelism());
   const plain = Array.from({ length: slices }, (_, k) => sliceFile(new Uint16Array(512 * 512).fill(k), { rows: 512, columns: 512, position: [0, 0, k], number: k + 1 }));

@@ -4,7 +4,7 @@ import { badVolume } from "../imaging/volume.js";
 import { type Dataset, joined, number, Part10Dataset, text, vector } from "./dataset.js";
 import { enhancedFrames } from "./functional-groups.js";
 import { type DicomJson, JsonDataset } from "./json.js";
-import { parsePart10 } from "./part10.js";
+import { keepHeader, parsePart10 } from "./part10.js";
 import { findPixels, type PixelSource } from "./pixel-source.js";
 import { describing } from "./tags.js";
 
@@ -55,21 +55,24 @@ export interface Instance {
   readonly multiFrame: boolean;
   readonly format: PixelFormat | null;
   readonly frames: readonly Frame[];
-  readonly attributes: Readonly<Record<string, string>>;
+  /** As in SeriesVolume; one instance of a series is asked for them. */
+  attributes(): Readonly<Record<string, string>>;
   readonly dataset: Dataset;
   /** Null where only metadata is known, or the object has no pixels. */
   readonly pixels: PixelSource | null;
 }
 
 /**
- * Reads one instance from the bytes of a DICOM file; `bytes` must not change while the instance is in use.
+ * Reads one instance from the bytes of a DICOM file; `bytes` must not change while the instance is in use. Where they are `lent`, its
+ * header goes into memory of its own, and they may change once nobody asks for its pixels any more.
  * @throws LimnetError bad_volume where the bytes are no DICOM, cut off, or contradict themselves
  */
-export async function parseInstance(bytes: Uint8Array): Promise<Instance> {
+export async function parseInstance(bytes: Uint8Array, { lent = false } = {}): Promise<Instance> {
   const { data, transferSyntaxUid, littleEndian } = await parsePart10(bytes);
   const dataset = new Part10Dataset(data, littleEndian);
   const instance = describe(dataset);
   const pixels = instance.format && findPixels(data, transferSyntaxUid, instance.format, instance.frames.length);
+  if (lent) keepHeader(data);
   return { ...instance, pixels, frames: pixels ? instance.frames : [] };
 }
 
@@ -87,10 +90,6 @@ function describe(dataset: Dataset): Instance {
     throw badVolume(`The DICOM image says it has ${count} frames; 1 to ${mostFrames} are read. Its header is damaged: export it again.`);
   }
   const format = readFormat(dataset);
-  const attributes = Object.fromEntries(describing.flatMap((keyword) => {
-    const value = joined(dataset, keyword);
-    return value === "" ? [] : [[keyword, value]];
-  }));
   return {
     sopClassUid: text(dataset, "SOPClassUID"),
     sopInstanceUid: text(dataset, "SOPInstanceUID"),
@@ -102,7 +101,10 @@ function describe(dataset: Dataset): Instance {
     multiFrame: count !== undefined && (count > 1 || dataset.has("PerFrameFunctionalGroupsSequence")),
     format,
     frames: format ? enhancedFrames(dataset, count ?? 1) ?? plainFrames(dataset, count ?? 1) : [],
-    attributes,
+    attributes: () => Object.fromEntries(describing.flatMap((keyword) => {
+      const value = joined(dataset, keyword);
+      return value === "" ? [] : [[keyword, value]];
+    })),
     dataset,
     pixels: null,
   };

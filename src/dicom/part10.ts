@@ -38,6 +38,16 @@ export async function parsePart10(bytes: Uint8Array): Promise<Part10> {
   }
 }
 
+/** Puts what stands before the pixels into memory of its own. */
+export function keepHeader(data: DataSet): void {
+  move(data, new Uint8Array(data.byteArray.subarray(0, data.elements.x7fe00010?.dataOffset)));
+}
+
+function move(data: DataSet, bytes: Uint8Array): void {
+  data.byteArray = bytes;
+  for (const { items } of Object.values(data.elements)) for (const { dataSet } of items ?? []) if (dataSet) move(dataSet, bytes);
+}
+
 export function isPart10(bytes: Uint8Array): boolean {
   return bytes.length > 132 && bytes[128] === 0x44 && bytes[129] === 0x49 && bytes[130] === 0x43 && bytes[131] === 0x4d;
 }

@@ -20,12 +20,13 @@ export function findPixels(data: DataSet, transferSyntaxUid: string, format: Pix
   const element = data.elements.x7fe00010;
   if (!element) return null;
   const { rows, columns, samplesPerPixel, bitsAllocated, bitsStored, signed, planar } = format;
+  const { byteArray } = data;
   const header = { transferSyntaxUid, rows, columns, samplesPerPixel, bitsAllocated, bitsStored, signed, planar };
   if (element.encapsulatedPixelData) {
-    const parts = once(() => splitFragments(data, element, frames));
-    return { transferSyntaxUid, frame: (number) => ({ ...header, bytes: join(data.byteArray, parts()[number - 1]) }) };
+    const parts = once(() => splitFragments(data, byteArray, element, frames));
+    return { transferSyntaxUid, frame: (number) => ({ ...header, bytes: join(byteArray, parts()[number - 1]) }) };
   }
-  const whole = data.byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
+  const whole = byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
   return {
     transferSyntaxUid,
     frame(number) {
@@ -54,27 +55,27 @@ function turned(bytes: Uint8Array, bitsAllocated: number, vr: string | undefined
 
 type Piece = readonly [start: number, end: number];
 
-function splitFragments(data: DataSet, element: Element, frames: number): Piece[][] {
+function splitFragments(data: DataSet, bytes: Uint8Array, element: Element, frames: number): Piece[][] {
   const fragments = (element.fragments ?? []).map(({ position, length, offset }) => ({ piece: [position, position + length] as Piece, offset }));
-  if (fragments.some(({ piece }) => piece[1] > data.byteArray.length)) throw badVolume(cutOff);
+  if (fragments.some(({ piece }) => piece[1] > bytes.length)) throw badVolume(cutOff);
   if (fragments.length < frames) throw badVolume(cutOff);
   const pieces = fragments.map(({ piece }) => piece);
   if (frames === 1) return [pieces];
   if (fragments.length === frames) return pieces.map((piece) => [piece]);
-  const starts = frameStarts(data, element, fragments, frames);
+  const starts = frameStarts(data, bytes, element, fragments, frames);
   return starts.map((start, at) => pieces.slice(start, starts[at + 1] ?? pieces.length));
 }
 
 /** Index of the first fragment of each frame: by one of the offset tables, else by how a code stream begins. */
-function frameStarts(data: DataSet, element: Element, fragments: readonly { piece: Piece; offset: number }[], frames: number): number[] {
-  const table = extendedOffsets(data) ?? element.basicOffsetTable ?? [];
+function frameStarts(data: DataSet, bytes: Uint8Array, element: Element, fragments: readonly { piece: Piece; offset: number }[], frames: number): number[] {
+  const table = extendedOffsets(data, bytes) ?? element.basicOffsetTable ?? [];
   if (table.length === frames) {
     const starts = table.map((offset) => fragments.findIndex((fragment) => fragment.offset === offset));
     if (starts[0] === 0 && starts.every((start, at) => at === 0 || start > starts[at - 1])) return starts;
     throw badVolume(unclear);
   }
   const starts = fragments.flatMap(({ piece: [start] }, at) => {
-    const [a, b, c] = data.byteArray.subarray(start, start + 3);
+    const [a, b, c] = bytes.subarray(start, start + 3);
     return a === 0xff && ((b === 0xd8 && c === 0xff) || (b === 0x4f && c === 0xff)) ? [at] : [];
   });
   if (starts.length !== frames || starts[0] !== 0) throw badVolume(unclear);
@@ -82,10 +83,10 @@ function frameStarts(data: DataSet, element: Element, fragments: readonly { piec
 }
 
 /** Extended Offset Table (7FE0,0001): 64-bit offsets. */
-function extendedOffsets(data: DataSet): number[] | undefined {
+function extendedOffsets(data: DataSet, bytes: Uint8Array): number[] | undefined {
   const element = data.elements.x7fe00001;
   if (!element) return undefined;
-  const view = new DataView(data.byteArray.buffer, data.byteArray.byteOffset + element.dataOffset, element.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset + element.dataOffset, element.length);
   return Array.from({ length: element.length >> 3 }, (_, at) => Number(view.getBigUint64(8 * at, true)));
 }
 

@@ -55,7 +55,7 @@ function planVolume(groups: readonly Group[], index: number, notes: readonly str
     geometry: grid ? stackGeometry(slices, grid.step) : unplacedGeometry(slices[0]),
     info: describeVolume(groups, index, grid, storage, notes),
     slices: slices.map(sourceOf),
-    attributes: slices[0].instance.attributes,
+    attributes: slices[0].instance.attributes(),
   };
 }
 

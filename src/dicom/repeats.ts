@@ -18,7 +18,7 @@ export interface Split {
 }
 
 /** Slices closer than this in millimetres are images of one place. */
-const samePlaceMm = 1e-3;
+export const samePlaceMm = 1e-3;
 
 const traitNames = [
   "stack", "acquisition", "temporal position", "echo", "echo time", "image type", "b-value", "gradient", "inversion time", "flip angle",

@@ -76,10 +76,15 @@ export function fill(out: Samples, at: number, decoded: DecodedFrame, format: Pi
 
 /** The samples of a frame where they lie there as whole words of 16 bits, one for each pixel; null where they do not. */
 export function plainWords(decoded: DecodedFrame, format: PixelFormat): Words | null {
-  const { bitsAllocated, bitsStored, highBit, samplesPerPixel, photometric, signed, rows, columns } = format;
+  const { bitsAllocated, bitsStored, highBit, samplesPerPixel, photometric } = format;
   if (decoded.bitsAllocated !== 16 || bitsAllocated !== 16 || bitsStored !== 16 || highBit !== 15 || samplesPerPixel !== 1 || photometric === "PALETTE COLOR") return null;
+  return wordsOf(decoded.bytes, format);
+}
+
+/** The bytes of a grey frame as words of 16 bits, one for each pixel; null where they are too few. */
+export function wordsOf(bytes: Uint8Array, { rows, columns, signed }: PixelFormat): Words | null {
   const pixels = rows * columns;
-  const raw = words(decoded, pixels) as Uint16Array;
+  const raw = words({ bytes, bitsAllocated: 16 }, pixels) as Uint16Array;
   if (raw.length < pixels) return null;
   return signed ? new Int16Array(raw.buffer, raw.byteOffset, pixels) : raw.subarray(0, pixels);
 }
@@ -87,7 +92,7 @@ export function plainWords(decoded: DecodedFrame, format: PixelFormat): Words | 
 const clamp = (index: number, length: number) => (index < 0 ? 0 : index >= length ? length - 1 : index);
 
 /** The bytes as unsigned words of their size; copied where they do not lie on a word's boundary. */
-function words({ bytes, bitsAllocated }: DecodedFrame, count: number): Uint8Array | Uint16Array | Uint32Array {
+function words({ bytes, bitsAllocated }: Pick<DecodedFrame, "bytes" | "bitsAllocated">, count: number): Uint8Array | Uint16Array | Uint32Array {
   if (bitsAllocated === 8) return bytes;
   const size = bitsAllocated / 8;
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes.subarray(0, count * size));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { boundsOf, rangeOfWords, rescaleWords } from "./words.js";
+import { boundsOf, rangeOfWords, rescaleWords, shiftSamples } from "./words.js";
 
 describe("words of 16 bits", () => {
   it("have a smallest and a largest value, and bounds that hold them wherever they begin in their memory", () => {
@@ -21,6 +21,47 @@ describe("words of 16 bits", () => {
     expect(boundsOf(new Uint16Array(0))).toEqual([0, 0]);
     expect(rangeOfWords(memory.subarray(1))).toEqual([7, 40_000]);
     expect(rangeOfWords(Int16Array.of(-5, 32_767, 3))).toEqual([-5, 32_767]);
+  });
+
+  it("are shifted alike two at a time and one at a time, wherever they begin, whatever is carried", () => {
+    const corners = [0, 1, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff, 1024, 4095, 0x1234];
+    const values = corners.flatMap((a) => corners.flatMap((b) => [a, b]));
+    for (const type of [Uint16Array, Int16Array]) {
+      for (const offset of [0, 1, -1, -1024, 0x7fff, -0x8000, 0x8000, -65_536, 40_000]) {
+        for (const [from, to, length] of [[0, 0, values.length], [1, 1, values.length - 1], [0, 1, 7], [1, 0, 8], [2, 4, 9]]) {
+          const input = new type(Uint16Array.from(values).buffer).subarray(from, from + length);
+          const out = new Int16Array(values.length + 8);
+          rescaleWords(out, to, input, 1, offset);
+          expect([...out.subarray(to, to + length)]).toEqual([...Int16Array.from(input, (value) => value + offset)]);
+          expect([out.subarray(0, to), out.subarray(to + length)].every((rest) => rest.every((value) => value === 0))).toBe(true);
+        }
+      }
+    }
+  });
+
+  it("are shifted with a word on whether all of them were samples and fit, and shifted back whatever was carried", () => {
+    const corners = [0, 1, -1, 5, 2047, 2048, -2048, -2049, 4095, 4096, 0x7bff, 0x7c00, 0x7fff, -0x7c00, -0x7c01, -0x8000];
+    const told = new Set<boolean>();
+    for (const type of [Uint16Array, Int16Array]) {
+      for (const [bits, offset] of [[16, -1024], [16, 1024], [16, 0], [16, -0x8000], [12, -1024], [12, 0], [12, 1000], [15, 1]]) {
+        for (const corner of corners) {
+          for (const [from, length, place] of [[0, 8, 0], [0, 8, 3], [1, 8, 7], [0, 7, 6], [1, 7, 2]]) {
+            const values = new type(from + length).subarray(from).fill(7);
+            values[place] = corner;
+            const out = new Int16Array(length);
+            const [least, most] = type === Int16Array ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
+            if (type === Uint16Array && bits === 16 && offset >= 0) continue;
+            const fits = values.every((value) => value >= least && value <= most && value + offset >= -0x8000 && (bits < 16 || value + offset <= 0x7fff));
+            expect([shiftSamples(out, values, offset, bits), type.name, bits, offset, corner, place]).toEqual([fits, type.name, bits, offset, corner, place]);
+            told.add(fits);
+            expect([...out]).toEqual([...Int16Array.from(values, (value) => value + offset)]);
+            shiftSamples(out, out, -offset, 16);
+            expect([...new Uint16Array(out.buffer)]).toEqual([...Uint16Array.from(values)]);
+          }
+        }
+      }
+    }
+    expect(told.size).toBe(2);
   });
 
   it("are rescaled into other memory and into their own", () => {

@@ -1,5 +1,5 @@
 /** A planned volume straight into a NIfTI file, piece by piece: it is never in memory as a whole, beside the files that it is made of. */
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { layNifti } from "../imaging/nifti-write.js";
 import type { DigestThread } from "./digest-thread.js";
 import { laidOut, place } from "./layout.js";
@@ -35,7 +35,7 @@ export async function writeVolume(plan: VolumePlan, options: WriteVolumeOptions,
     // Three pieces in turn: one is filled while the others are summed and on their way to the disk.
     const pieces = [0, 1, 2].map(() => ({ voxels: new type(new SharedArrayBuffer(area * perPiece * type.BYTES_PER_ELEMENT)), used: Promise.resolve() }));
     try {
-      pieces[0].used = sum.add(shared(header));
+      pieces[0].used = sum.add(shared(header)).then(() => {});
       for (let k = 0, n = 0; k < parts.length; k += perPiece, n++) {
         const piece = pieces[n % 3];
         await piece.used;
@@ -56,7 +56,7 @@ export async function writeVolume(plan: VolumePlan, options: WriteVolumeOptions,
   return sum.end();
 }
 
-async function writeAll(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
 }
 

@@ -76,10 +76,10 @@ export class ArchiveClient {
 
   /**
    * The instances of a series as Part 10 files in their stored transfer syntax, each as soon as it has come; the order is the archive's.
-   * @throws LimnetError archive_* ; what was handed on before stays good
+   * `lent`: a file is good until the next is asked for. @throws LimnetError archive_* ; what was handed on before stays good
    */
-  async *retrieveSeries({ study, series }: SeriesPlace, signal?: AbortSignal): AsyncGenerator<Buffer> {
-    yield* this.#instances(this.#wado(study, "series", series), storedSyntax, signal, true);
+  async *retrieveSeries({ study, series }: SeriesPlace, { signal, lent = false }: { signal?: AbortSignal; lent?: boolean } = {}): AsyncGenerator<Buffer> {
+    yield* this.#instances(this.#wado(study, "series", series), storedSyntax, signal, { lent: true, lentFiles: lent });
   }
 
   /** One instance as a Part 10 file; `syntax`: a transfer syntax to be transcoded to. @throws LimnetError archive_* */
@@ -89,7 +89,7 @@ export class ArchiveClient {
     throw badAnswer("sent an answer without an instance");
   }
 
-  async *#instances(url: string, accept: string, signal?: AbortSignal, lent = false): AsyncGenerator<Buffer> {
+  async *#instances(url: string, accept: string, signal?: AbortSignal, { lent = false, lentFiles = false } = {}): AsyncGenerator<Buffer> {
     const answer = await this.http.send({ method: "GET", url, headers: { Accept: accept }, signal, lent });
     if (answer.status !== 200) {
       answer.discard();
@@ -102,7 +102,7 @@ export class ArchiveClient {
       return;
     }
     const { maxInstanceBytes, maxInstances, maxSeriesBytes } = this.settings;
-    for await (const { body } of splitRelated(answer.body, boundary, { maxPartBytes: maxInstanceBytes, maxParts: maxInstances, maxTotalBytes: maxSeriesBytes })) {
+    for await (const { body } of splitRelated(answer.body, boundary, { maxPartBytes: maxInstanceBytes, maxParts: maxInstances, maxTotalBytes: maxSeriesBytes, lent: lentFiles })) {
       if (!isPart10(body)) throw badAnswer("sent a part that is not a DICOM file");
       yield body;
     }

@@ -14,6 +14,8 @@ export interface PartLimits {
   readonly maxPartBytes: number;
   readonly maxParts: number;
   readonly maxTotalBytes: number;
+  /** Bodies may share their memory: each is good until the next part is asked for. */
+  readonly lent?: boolean;
 }
 
 const maxHeaderBytes = 16 * 1024;
@@ -37,7 +39,7 @@ export function boundaryOf(contentType: string | undefined): string | null {
  */
 export async function* splitRelated(body: AsyncIterable<Buffer>, boundary: string, limits: PartLimits): AsyncGenerator<Part> {
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
-  const input = new Window(body[Symbol.asyncIterator](), limits.maxTotalBytes);
+  const input = new Window(body[Symbol.asyncIterator](), limits);
   try {
     // The first delimiter may stand at the very start: as if a line had ended before it.
     input.push(lineEnd);
@@ -82,14 +84,18 @@ function parseHeaders(bytes: Buffer): Map<string, string> {
 class Window {
   readonly #source: AsyncIterator<Buffer>;
   readonly #maxTotal: number;
+  /** Of the last part, used again where bodies are lent: memory that was not touched before costs more than what is put there. */
+  #body = Buffer.alloc(0);
+  readonly #lent: boolean;
   #buffer = Buffer.allocUnsafe(1 << 18);
   #start = 0;
   #end = 0;
   #total = 0;
 
-  constructor(source: AsyncIterator<Buffer>, maxTotal: number) {
+  constructor(source: AsyncIterator<Buffer>, { maxTotalBytes, lent = false }: PartLimits) {
     this.#source = source;
-    this.#maxTotal = maxTotal;
+    this.#maxTotal = maxTotalBytes;
+    this.#lent = lent;
   }
 
   async close(): Promise<void> {
@@ -133,7 +139,7 @@ class Window {
   /** `length` bytes straight into a buffer of their own; null (and nothing used) where no delimiter follows them. */
   async exactly(length: number, delimiter: Buffer): Promise<Buffer | null> {
     const here = this.#end - this.#start;
-    const body = Buffer.allocUnsafe(length);
+    const body = this.#room(length);
     let filled = Math.min(here, length);
     this.#buffer.copy(body, 0, this.#start, this.#start + filled);
     const rest = Buffer.from(this.#buffer.subarray(this.#start + filled, this.#end));
@@ -156,6 +162,12 @@ class Window {
     this.push(body.subarray(0, filled));
     this.push(after);
     return null;
+  }
+
+  #room(length: number): Buffer {
+    if (!this.#lent) return Buffer.allocUnsafe(length);
+    if (this.#body.length < length) this.#body = Buffer.allocUnsafe(length);
+    return this.#body.subarray(0, length);
   }
 
   async #more(): Promise<Buffer> {

@@ -12,8 +12,11 @@ export interface TestInstance {
 
 const value = (vr: string, ...Value: unknown[]) => ({ vr, Value });
 
-/** `slices` axial slices of `size` x `size` pixels, 2 mm apart; pixel (row, col) of slice k is 100 k + row, stored; `intercept` is added to it. */
-export function ctSeries(slices = 6, size = 16, intercept = 0): TestInstance[] {
+/**
+ * `slices` axial slices of `size` x `size` pixels, 2 mm apart; pixel (row, col) of slice k is 100 k + row, stored; `intercept` is added to
+ * it. `others`: attributes of the file of slice k that differ.
+ */
+export function ctSeries(slices = 6, size = 16, intercept = 0, others: (k: number) => Record<string, unknown> = () => ({})): TestInstance[] {
   return Array.from({ length: slices }, (_, k) => {
     const uid = `${series}.${k + 1}`;
     const pixels = Buffer.alloc(2 * size * size);
@@ -25,7 +28,7 @@ export function ctSeries(slices = 6, size = 16, intercept = 0): TestInstance[] {
       FrameOfReferenceUID: `${study}.9`, Modality: "CT", PatientName: "Test^Case", PatientID: "T1", PatientBirthDate: "", PatientSex: "",
       StudyDate: "20260102", StudyTime: "101112", StudyID: "1", AccessionNumber: "", ReferringPhysicianName: "", SeriesNumber: 1, InstanceNumber: k + 1,
       SliceThickness: 2, ImagePositionPatient: position, ImageOrientationPatient: orientation, PixelSpacing: [1, 1], RescaleSlope: 1, RescaleIntercept: intercept,
-      SamplesPerPixel: 1, PhotometricInterpretation: "MONOCHROME2", Rows: size, Columns: size, BitsAllocated: 16, BitsStored: 16, HighBit: 15, PixelRepresentation: 1,
+      SamplesPerPixel: 1, PhotometricInterpretation: "MONOCHROME2", Rows: size, Columns: size, BitsAllocated: 16, BitsStored: 16, HighBit: 15, PixelRepresentation: 1, ...others(k),
     }, [header(pixels.length), pixels]);
     const json = {
       "00080016": value("UI", "1.2.840.10008.5.1.4.1.1.2"), "00080018": value("UI", uid), "00080060": value("CS", "CT"), "00100020": value("LO", "T1"),

@@ -9,7 +9,8 @@ import { fileDigest } from "../../imaging/digest.js";
 import { writeNifti } from "../../imaging/nifti-write.js";
 import type { Log } from "../log.js";
 import type { CachedSeries, SeriesCache } from "./series-cache.js";
-import { contentOf, type LoadedSlice, SeriesLoad, slicePath } from "./series-load.js";
+import { contentOf } from "./series-known.js";
+import { type LoadedSlice, SeriesLoad, slicePath } from "./series-load.js";
 
 export interface ArchiveImagesOptions {
   readonly client: ArchiveClient;
@@ -95,15 +96,14 @@ export class ArchiveImages {
     return asked;
   }
 
-  /** Metadata tell whether what is here is still what the archive has; where nothing is here, the pixels need not wait for them. */
+  /** Metadata tell whether what is here is still what the archive has; where nothing is here, the pixels come first. */
   async #ask(record: SeriesRecord): Promise<SeriesLoad | CachedSeries> {
     const { client, cache, log } = this.#options;
     const newest = await cache.newest(record.series);
-    const asked = client.seriesMetadata(record, this.#stop.signal);
-    if (!newest) return this.#load(record, asked);
+    if (!newest) return this.#load(record, null);
     let metadata;
     try {
-      metadata = await asked;
+      metadata = await client.seriesMetadata(record, this.#stop.signal);
     } catch (error) {
       if (!isPassing(error) || /404/.test((error as Error).message)) throw error;
       log.warn("the archive cannot be asked whether a series changed; the volume in the cache is used", { error: (error as Error).message });

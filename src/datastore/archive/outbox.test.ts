@@ -41,7 +41,7 @@ describe("the outbox", () => {
     await outbox.open();
     await vi.waitFor(() => expect(outbox.size).toBe(0), { timeout: 20_000 });
     expect(sent.sort()).toEqual(["object a", "object b"]);
-    expect(await readdir(folder)).toEqual([]);
+    await vi.waitFor(async () => expect(await readdir(folder)).toEqual([]), { timeout: 20_000 });
     await outbox.close();
   });
 

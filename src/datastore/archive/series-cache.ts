@@ -3,7 +3,7 @@
  * all instances. A folder appears whole by a rename and never changes, so that several servers may share the cache.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm, stat, statfs, utimes } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, statfs, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PlannedVolume } from "../../dicom/types.js";
 import { isUid } from "../../dicomweb/json.js";
@@ -131,7 +131,8 @@ export class SeriesCache {
     if (!(await this.#diskHas(bytes))) throw tooSmall("and the disk below it is full");
     const loading = join(this.#folder, "loading", randomBytes(12).toString("hex"));
     await mkdir(loading, { recursive: true, mode: 0o700 });
-    await writeJson(join(loading, "reserved.json"), { bytes });
+    // Need not last: without its server, nobody goes on with the load.
+    await writeFile(join(loading, "reserved.json"), JSON.stringify({ bytes }), { mode: 0o600 });
     return loading;
   }
 
