@@ -16,6 +16,8 @@ export interface LeaseOptions {
   readonly now?: () => number;
 }
 
+const mostLooks = 20;
+
 /**
  * Serves images one request after the other. The book of leases is the image's own info (`strategy.<name> = {ts, client_id}`, as MONAI
  * Label writes it), so that it holds across strategies and after a restart.
@@ -38,7 +40,7 @@ export class Leases {
   }
 
   async #serve(datastore: Datastore, name: string, strategy: Strategy, client: string, options: Params): Promise<Served | null> {
-    const next = await strategy.next(freePool(datastore, options, (info) => this.#isTaken(info, client)), options);
+    const next = await this.#choose(datastore, strategy, client, options);
     // An archive brings the voxels while the client reads the answer.
     const image = next && (await datastore.peek(next.id));
     if (!next || !image) return null;
@@ -46,6 +48,15 @@ export class Leases {
     await datastore.noteImageInfo(image.id, { strategy: { ...before, [name]: { ts: Math.floor(this.#now()), client_id: client } } });
     await datastore.prefetch?.(image.id);
     return { image, next };
+  }
+
+  /** Chooses again where somebody else has labelled the chosen image in the meantime: only a few are looked at, as each asks an archive. */
+  async #choose(datastore: Datastore, strategy: Strategy, client: string, options: Params): ReturnType<Strategy["next"]> {
+    const pool = freePool(datastore, options, (info) => this.#isTaken(info, client));
+    for (let looks = 0; ; looks++) {
+      const next = await strategy.next(pool, options);
+      if (!next || looks === mostLooks || !(await datastore.lookAgain?.(next.id))) return next;
+    }
   }
 
   /** Whether another client was given the image last, not long ago. */

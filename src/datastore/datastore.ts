@@ -64,6 +64,8 @@ export interface Datastore {
   select<T>(pick: (id: string, glance: ImageGlance) => T | undefined): Promise<T[]>;
   /** As `select`, for choosing one: a large store may leave out what it does not know yet. Default: `select`. */
   selectSome?<T>(pick: (id: string, glance: ImageGlance) => T | undefined): Promise<T[]>;
+  /** Asks where labels come from whether there are others on this image than is known here; true where there are, which is known now. */
+  lookAgain?(id: string): Promise<boolean>;
   /** As `image`, without waiting for voxels: `path` is "" where they would have to be fetched first. */
   peek(id: string): Promise<ImageFile | null>;
   /** Begins to fetch an image that is likely to be asked for soon. */

@@ -74,6 +74,12 @@ export class DicomWebDatastore implements Datastore {
     return some ? [...some, ...await this.#parts.local.select(pick)] : this.select(pick);
   }
 
+  /** A label series that another program stored a moment ago. Where the archive does not answer, what is known stays. */
+  async lookAgain(id: string): Promise<boolean> {
+    const record = await this.#parts.catalog.find(id);
+    return record !== null && this.#parts.links.lookAgain(record);
+  }
+
   async peek(id: string): Promise<ImageFile | null> {
     const record = await this.#parts.catalog.find(id);
     if (!record) return this.#parts.local.peek(id);

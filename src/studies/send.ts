@@ -3,6 +3,7 @@ import { open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { splitName, imageExtensions } from "../datastore/names.js";
 import { parseInstance } from "../dicom/instance.js";
+import { parsePart10 } from "../dicom/part10.js";
 import type { ArchiveClient } from "../dicomweb/client.js";
 import { isPassing } from "../dicomweb/errors.js";
 import { fileMeta } from "../dicomweb/part10.js";
@@ -58,12 +59,18 @@ export async function sendStudies(client: ArchiveClient, files: Found["dicom"], 
   return sent;
 }
 
-/** For each file why it is not in the archive; null where it is. */
+/**
+ * For each file why it is not in the archive; null where it is. A damaged one is not sent: archives say of a UID that they have already
+ * that it is stored, whatever the file holds, and some would replace the good one.
+ */
 async function sendLot(client: ArchiveClient, lot: Found["dicom"], signal?: AbortSignal): Promise<(string | null)[]> {
   const contents = await Promise.all(lot.map(({ path }) => readFile(path)));
+  const whole = await Promise.all(contents.map(isWhole));
   try {
-    const { stored, failed } = await storeTwice(client, contents, signal);
-    return await Promise.all(contents.map(async (content) => {
+    const good = contents.filter((_, at) => whole[at]);
+    const { stored, failed } = good.length > 0 ? await storeTwice(client, good, signal) : { stored: [], failed: [] };
+    return await Promise.all(contents.map(async (content, at) => {
+      if (!whole[at]) return damaged;
       const uid = await instanceOf(content);
       // Some archives say what failed without saying which.
       const failure = failed.find(({ instance }) => instance === uid) ?? (lot.length === 1 ? failed[0] : undefined);
@@ -72,11 +79,18 @@ async function sendLot(client: ArchiveClient, lot: Found["dicom"], signal?: Abor
     }));
   } catch (error) {
     if (!(error instanceof LimnetError) || !isPassing(error)) throw error;
-    if (lot.length === 1 || error.code !== "archive_answer") return lot.map(() => error.message);
+    if (lot.length === 1 || error.code !== "archive_answer") return lot.map((_, at) => (whole[at] ? error.message : damaged));
     const reasons: (string | null)[] = [];
     for (const file of lot) reasons.push(...await sendLot(client, [file], signal));
     return reasons;
   }
+}
+
+const damaged = "the file is damaged or cut off, and was not sent: get it again from where it came";
+
+/** True for a file whose elements can be read to its end. */
+function isWhole(content: Buffer): Promise<boolean> {
+  return parsePart10(content).then(() => true, () => false);
 }
 
 /** As the archive will name the file; some writers leave the UID out of its head. "" where the file cannot be read to its end. */

@@ -72,6 +72,13 @@ export class LabelLinks {
     return (await this.bySource()).get(series) ?? [];
   }
 
+  /** Asks the archive now; true where it has other labels on the image than were known. */
+  async lookAgain(image: SeriesRecord): Promise<boolean> {
+    const known = this.#group(await this.#list.all()).get(image.series) ?? [];
+    const now = await this.onImage(image);
+    return now.length !== known.length || now.some((link, at) => link !== known[at]);
+  }
+
   /** One label series, also one that came after the list was made; null where the archive has none such. */
   async of(series: string): Promise<LabelLink | null> {
     const known = this.#links.get(series);
