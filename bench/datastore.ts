@@ -4,12 +4,11 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { once } from "node:events";
 import { copyFile, link, mkdir, mkdtemp, open, rm } from "node:fs/promises";
-import { request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
@@ -135,27 +134,40 @@ async function copyTime(from: string, to: string): Promise<number> {
   return seconds;
 }
 
-/** The form of a file, sent as it is read: nothing of it is held. */
-async function upload(url: string, path: string, size: number): Promise<number> {
+/**
+ * The form of a file over a bare socket, a few large pieces of it in memory: `cp` has no client, so this one may cost little. (`curl -F` takes
+ * a third longer than this where nothing is done with what it sends, `http.request` two thirds.)
+ */
+async function upload(url: URL, path: string, size: number): Promise<number> {
   const boundary = "----------lImIt_of_THE_fIle_eW_$";
-  const head = Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="/home/jane/${"big"}.nii"\r\nContent-Type: application/octet-stream\r\n\r\n`);
+  const head = Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="/home/jane/big.nii"\r\nContent-Type: application/octet-stream\r\n\r\n`);
   const tail = Buffer.from(`\r\n--${boundary}--\r\n\r\n`);
   const from = performance.now();
-  await new Promise<void>((resolve, reject) => {
-    const sent = request(url, {
-      method: "PUT", headers: { "content-type": `multipart/form-data; boundary=${boundary}`, "content-length": head.length + size + tail.length },
-    }, (answer) => {
-      answer.resume();
-      answer.once("end", () => (answer.statusCode === 200 ? resolve() : reject(new Error(`the upload answered ${answer.statusCode}`))));
-    });
-    sent.once("error", reject);
-    async function* body() {
-      yield head;
-      yield* createReadStream(path, { highWaterMark: 1 << 18 });
-      yield tail;
+  const file = await open(path);
+  const socket = connect(Number(url.port), url.hostname);
+  try {
+    await once(socket, "connect");
+    const answer = once(socket, "data") as Promise<[Buffer]>;
+    socket.write(`PUT ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: multipart/form-data; boundary=${boundary}\r\nContent-Length: ${head.length + size + tail.length}\r\n\r\n`);
+    socket.write(head);
+    let sent: Promise<void> = Promise.resolve();
+    let [piece, other] = [Buffer.allocUnsafe(1 << 20), Buffer.allocUnsafe(1 << 20)];
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await file.read(piece, 0, piece.length, at);
+      await sent;
+      const part = piece.subarray(0, bytesRead);
+      sent = new Promise((resolve, reject) => socket.write(part, (error) => (error ? reject(error) : resolve())));
+      at += bytesRead;
+      [piece, other] = [other, piece];
     }
-    pipeline(body, sent).catch(reject);
-  });
+    await sent;
+    socket.write(tail);
+    const [status] = (await answer).toString().split("\r\n", 1);
+    if (!status.includes(" 200 ")) throw new Error(`the upload answered ${status}`);
+  } finally {
+    socket.destroy();
+    await file.close();
+  }
   return (performance.now() - from) / 1000;
 }
 
@@ -175,15 +187,18 @@ async function bigUpload(megabytes: number, folder: string): Promise<Figure[]> {
     const before = await memoryOf(server.pid);
     const copies: number[] = [];
     const uploads: number[] = [];
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < 7; n++) {
       copies.push(await copyTime(source, join(studies, ".copy")));
-      uploads.push(await upload(`${server.url}/datastore/?image=big_${n}`, source, size));
+      uploads.push(await upload(new URL(`/datastore/?image=big_${n}`, server.url), source, size));
     }
+    // The first two warm up.
+    copies.splice(0, 2);
+    uploads.splice(0, 2);
     const after = await peakMemory(server.pid);
     const ratio = median(uploads) / median(copies);
     return [
       { name: `cp + fsync of ${Math.round(size / 1e6)} MB`, value: median(copies), unit: "s", note: "median of 5" },
-      { name: "PUT /datastore/ of the same", value: median(uploads), unit: "s", note: "median of 5, in turn with the copies" },
+      { name: "PUT /datastore/ of the same", value: median(uploads), unit: "s", note: "median of 5, in turn with the copies, after two to warm up" },
       { name: "PUT against cp + fsync", value: ratio, unit: "x", target: { value: 2, kind: "most" }, note: "ratio of the medians" },
       { name: "memory that the uploads add", value: after.own - before.own, unit: "MB", note: "peak resident of the server over idle" },
     ];
