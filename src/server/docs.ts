@@ -10,7 +10,10 @@ export function docsRouter(document: OpenApiDocument): Router {
   router.get("/openapi.json", (_req, res) => {
     res.json(document);
   });
-  const options = { customSiteTitle: "limnet", swaggerOptions: { validatorUrl: null } };
+  const options = {
+    customSiteTitle: "limnet", customCss: ".swagger-ui .topbar { display: none }",
+    swaggerOptions: { validatorUrl: null, displayRequestDuration: true, tryItOutEnabled: true, defaultModelsExpandDepth: 0 },
+  };
   const page = swaggerUi.setup(document, options);
   // Swagger UI brings a style sheet inside its page, and its pictures as data.
   const policy = pagePolicy({ "style-src": ["'self'", "'unsafe-inline'"], "img-src": ["'self'", "data:"] });

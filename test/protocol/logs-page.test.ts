@@ -22,7 +22,9 @@ describe("GET /logs/", () => {
     await mkdir(dirname(file()), { recursive: true });
     await writeFile(file(), Array.from({ length: 500 }, (_, n) => `{"n":${n},"x":"<b>"}\n`).join(""));
     const page = await get("/logs/?lines=2").expect(200).expect("Content-Type", /^text\/html/);
-    expect(page.text).toContain('<pre>{"n":498,"x":"&lt;b>"}\n{"n":499,"x":"&lt;b>"}\n</pre>');
+    expect(page.text).toMatch(/<td>n=499 x=&lt;b&gt;<\/td>[^]*<td>n=498 x=&lt;b&gt;<\/td>/);
+    expect(page.text).not.toContain("n=497");
+    expect(page.headers["content-security-policy"]).toMatch(/default-src 'none'; style-src 'sha256-/);
     expect(page.text).toContain('http-equiv="refresh" content="3"');
     expect(page.text).not.toMatch(/script|https?:|src=/);
     expect((await get("/logs?refresh=20")).text).toContain('content="20"');

@@ -37,7 +37,7 @@ export function imageRoutes(): Endpoint[] {
 
 function addImage(path: string): Endpoint {
   return endpoint({
-    method: "put", path, tag, role: "annotator", summary: "Stores an image; its id is `image`, else the name of the file without extension",
+    method: "put", path, tag, role: "annotator", summary: "Stores an image; its id is image, else the name of the file without extension",
     querySchema: z.object({ image: z.string().optional() }),
     body: { "multipart/form-data": { type: "object", properties: { file: filePart, params: jsonPart }, required: ["file"] } },
     reply: json(imageId), fails: [400, 413], links: imageLinks,
@@ -81,7 +81,7 @@ function downloadImage(): Endpoint {
 
 function hasImage(): Endpoint {
   return endpoint({
-    method: "head", path: "/datastore/image", tag, role: "user", summary: "Whether an image is there, with `check_sum` also whether it is that file",
+    method: "head", path: "/datastore/image", tag, role: "user", summary: "Whether an image is there, with check_sum also whether it is that file",
     querySchema: oneImage.extend({ check_sum: z.string().optional() }), fails: [400, 404],
     async handle({ query, res, context: { datastore } }) {
       const image = await (query.check_sum ? datastore.image(query.image) : datastore.peek(query.image));

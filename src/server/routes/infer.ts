@@ -38,7 +38,7 @@ export function inferRoutes(): Endpoint[] {
     path: "/infer/{model}",
     tag: "Inference",
     role: "user",
-    summary: "Runs a model on an image; by default the reply has a part `params` (JSON) and a part `image` (the mask)",
+    summary: "Runs a model on an image; by default the reply has a part params (JSON) and a part image (the mask)",
     conformance: { note: "`output=dicom_seg` for every image that is a DICOM series, of a folder or an archive; `label_info` may be left out. Another image: 422 with a sentence (MONAI Label: 500). `params.start` or a part `label` is a starting mask ([labels.md](labels.md))." },
     pathSchema,
     querySchema,

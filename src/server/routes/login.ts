@@ -5,11 +5,10 @@ import { LimnetError } from "../../errors.js";
 import { setLogin } from "../auth/cookie.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { ValidationError } from "../errors.js";
+import { escaped, sendPage } from "../page.js";
 import { readForm } from "../uploads.js";
 import { loginTag } from "./auth.js";
 
-/** Nothing but the form, sent to this server only. */
-const policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const text = { type: "string" } as const;
 const html = { "text/html": text };
 const querySchema = z.object({ next: z.string().default("").meta({ description: "Where to go after it, on this server; default the viewer" }) });
@@ -19,7 +18,7 @@ export function loginRoutes(): Endpoint[] {
     endpoint({
       method: "get", path: "/login", tag: loginTag, role: "public", summary: "A page to log in for the viewer under /ohif/, which sends no token by itself",
       querySchema, reply: html,
-      handle: ({ query, res, context: { config } }) => sendPage(res, 200, placeOf(query.next, config.prefix)),
+      handle: ({ query, res, context: { config } }) => loginPage(res, 200, placeOf(query.next, config.prefix)),
     }),
     endpoint({
       method: "post", path: "/login", tag: loginTag, role: "public", summary: "Logs the browser in, as POST /auth/token does, and leads on",
@@ -46,7 +45,7 @@ async function logIn({ req, res, scratch, context: { config, auth } }: Call<unkn
   if (token === null) {
     const problem = "The name or the password is wrong.";
     if (req.accepts(["json", "html"]) !== "html") throw new LimnetError("not_authenticated", problem);
-    return sendPage(res, 401, next, problem);
+    return loginPage(res, 401, next, problem);
   }
   setLogin(req, res, token, config.prefix);
   res.setHeader("Cache-Control", "no-store");
@@ -74,23 +73,14 @@ function opensPage({ headers: { accept, "sec-fetch-mode": mode, "sec-fetch-site"
   return /^text\/html\b/.test(accept ?? "") && (mode === undefined || mode === "navigate") && site !== "cross-site";
 }
 
-function sendPage(res: Response, status: number, next: string, problem = ""): undefined {
-  res.status(status).type("text/html");
-  res.setHeader("Content-Security-Policy", policy);
+function loginPage(res: Response, status: number, next: string, problem = ""): undefined {
   res.setHeader("Cache-Control", "no-store");
-  res.send(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>limnet: log in</title>
-<style>body { font: 1rem sans-serif; max-width: 22rem; margin: 15vh auto; padding: 0 1rem } label, input, button { display: block; width: 100%; box-sizing: border-box; font: inherit }
-input, button { padding: .5rem; margin: .2rem 0 1rem } [role=alert] { color: #a00 }</style></head>
-<body><h1>Log in</h1>${problem && `<p role="alert">${problem}</p>`}
+  return sendPage(res, status, {
+    title: "limnet: log in", width: "narrow",
+    body: `<h1>Log in</h1>${problem && `<p role="alert">${escaped(problem)}</p>`}
 <form method="post"><input type="hidden" name="next" value="${escaped(next)}">
 <label>Name <input name="username" autocomplete="username" required autofocus></label>
 <label>Password, or a token <input name="password" type="password" autocomplete="current-password" required></label>
-<button>Log in</button></form></body></html>
-`);
-  return undefined;
-}
-
-function escaped(value: string): string {
-  return value.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+<button>Log in</button></form>`,
+  });
 }

@@ -3,11 +3,11 @@ import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { promisify } from "node:util";
-import type { Response } from "express";
 import { z } from "zod";
 import { LimnetError } from "../../errors.js";
 import { sendDownload } from "../downloads.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
+import { escaped, type Page, sendPage } from "../page.js";
 import { lastLines } from "../tail.js";
 import { booleanText, trueUnlessTold, wholeNumber } from "./schemas.js";
 
@@ -34,7 +34,7 @@ export function logRoutes(): Endpoint[] {
         if (query.lines === 0) return sendDownload(res, file, basename(file), missing);
         const text = await lastLines(file, Math.min(query.lines, mostLines));
         if (query.text || !query.html) res.type("text/plain").send(text);
-        else sendPage(res, text, Math.max(3, query.refresh));
+        else sendPage(res, 200, logPage(text, Math.max(3, query.refresh)));
         return undefined;
       },
     }),
@@ -50,10 +50,27 @@ export function logRoutes(): Endpoint[] {
   ];
 }
 
-function sendPage(res: Response, text: string, seconds: number): void {
-  const safe = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  res.type("text/html").send(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="${seconds}"><title>limnet: log</title></head>
-<body><pre>${safe}</pre></body></html>
-`);
+/** The newest line first, so that the page shows it wherever the browser was scrolled to. */
+function logPage(text: string, seconds: number): Page {
+  const lines = text.split("\n").filter((line) => line !== "").reverse();
+  const body = lines.length === 0 ? "<p>Nothing was logged yet.</p>" : `<table><tbody>${lines.map(rowOf).join("\n")}</tbody></table>`;
+  return { title: "limnet: log", body, width: "wide", refresh: seconds };
+}
+
+/** A line of the log (logger.ts), or whatever else is there as it is. */
+function rowOf(line: string): string {
+  const { timestamp, level, message, ...rest } = eventOf(line);
+  const classes = level === "error" ? "error" : level === "warn" ? "warn" : "";
+  const details = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ");
+  const cells = [timestamp, level, message, details].map((cell) => `<td>${escaped(cell === undefined ? "" : String(cell))}</td>`);
+  return `<tr${classes && ` class="${classes}"`}>${cells.join("")}</tr>`;
+}
+
+function eventOf(line: string): Record<string, unknown> {
+  try {
+    const event: unknown = JSON.parse(line);
+    return typeof event === "object" && event !== null && !Array.isArray(event) ? event as Record<string, unknown> : { message: line };
+  } catch {
+    return { message: line };
+  }
 }

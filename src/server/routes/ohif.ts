@@ -5,6 +5,7 @@ import type { Request, Response } from "express";
 import { z } from "zod";
 import { LimnetError } from "../../errors.js";
 import { type Endpoint, endpoint } from "../endpoint.js";
+import { escaped, sendPage } from "../page.js";
 import { leadToLogin } from "./login.js";
 
 const tag = "Viewer";
@@ -61,9 +62,8 @@ async function inside(root: string, name: string): Promise<string | null> {
 function explain(req: Request, res: Response): undefined {
   const how = "Resource NOT Found: this server was started without a build of the OHIF viewer. Start it with --ohif <folder>, where the folder holds OHIF's index.html, built with the public URL /ohif/.";
   if (req.accepts(["json", "html"]) !== "html") throw new LimnetError("not_found", how);
-  res.status(404).type("text/html").send(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>No viewer here</title></head>
-<body><h1>No viewer here</h1><p>${how.replaceAll("<", "&lt;")}</p><p>3D Slicer and MITK need none: give them the address of this server. <a href="../">What the server answers</a></p></body></html>
-`);
-  return undefined;
+  return sendPage(res, 404, {
+    title: "No viewer here",
+    body: `<h1>No viewer here</h1><p>${escaped(how)}</p><p>3D Slicer and MITK need none: give them the address of this server. <a href="../">What the server answers</a></p>`,
+  });
 }

@@ -34,7 +34,7 @@ export function sessionRoutes(): Endpoint[] {
 
 function createSession(): Endpoint {
   return endpoint({
-    method: "put", path: "/session/", tag, role: "user", summary: "Lends the server an image: one volume, the files of a DICOM series, or with `uncompress` a zip archive of either",
+    method: "put", path: "/session/", tag, role: "user", summary: "Lends the server an image: one volume, the files of a DICOM series, or with uncompress a zip archive of either",
     querySchema: z.object({ uncompress: booleanText, expiry: z.coerce.number().int().min(0).default(0) }),
     body: { "multipart/form-data": { type: "object", properties: { files: { type: "array", items: filePart, minItems: 1 } }, required: ["files"] } },
     conformance: { note: "A DICOM series is read at once, so that a series that cannot be read is refused here; a single DICOM file counts as a series. Archives: zip." },
