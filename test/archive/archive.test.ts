@@ -62,7 +62,7 @@ async function expectWhole(store: DicomWebDatastore) {
 }
 
 describe("a series of an archive", () => {
-  it.each<Mischief>(["none", "slow", "cut", "reset", "wrong type", "twice", "one missing", "other order", "silent", "html in the middle"])("is whole where the archive is: %s", async (mischief) => {
+  it.each<Mischief>(["none", "slow", "cut", "reset", "wrong type", "twice", "one missing", "other order", "silent", "html in the middle", "syntax of its own", "12-bit JPEG"])("is whole where the archive is: %s", async (mischief) => {
     fake.mischief = mischief;
     await expectWhole(await open());
   });

@@ -8,7 +8,7 @@ import { ctSeries, series, study, type TestInstance } from "./series.js";
 
 export type Mischief =
   | "none" | "slow" | "very slow" | "silent" | "cut" | "reset" | "html" | "html in the middle" | "wrong type" | "twice" | "one missing" | "one gone" | "other order"
-  | "stores nothing" | "refuses" | "401 in the middle" | "redirects away" | "down";
+  | "syntax of its own" | "12-bit JPEG" | "stores nothing" | "refuses" | "401 in the middle" | "redirects away" | "down";
 
 export interface FakeArchive {
   readonly url: string;
@@ -76,6 +76,9 @@ async function answer(fake: State, req: IncomingMessage, res: ServerResponse): P
   }
   if (instance !== undefined) {
     const found = fake.instances.find(({ uid }) => uid === instance);
+    const kept = found && inSyntaxOf(fake.mischief, found.file);
+    const transcoded = String(req.headers.accept).includes("transfer-syntax=1.2.840.10008.1.2.1");
+    if (kept && !transcoded) return multipart(res, [kept], "none");
     const gone = fake.mischief === "one gone" && instance === fake.instances[2].uid;
     return found && !gone ? multipart(res, [found.file], "none") : void res.writeHead(404).end();
   }
@@ -92,7 +95,7 @@ function segmentation({ file }: { readonly file: Buffer }, path: string, image: 
 
 async function whole(fake: State, res: ServerResponse): Promise<void> {
   const { instances, mischief } = fake;
-  const files = instances.map(({ file }) => file);
+  const files = instances.map(({ file }, n) => (n === 2 ? inSyntaxOf(mischief, file) : undefined) ?? file);
   if (mischief === "401 in the middle") return void res.writeHead(401).end();
   if (mischief === "wrong type") return void res.setHeader("Content-Type", "application/octet-stream").end("nothing of use");
   if (mischief === "html in the middle") return void res.setHeader("Content-Type", "text/html").end("<html>please log in</html>");
@@ -102,6 +105,30 @@ async function whole(fake: State, res: ServerResponse): Promise<void> {
   if (mischief === "other order") files.reverse();
   await multipart(res, files, mischief);
   fake.wholes++;
+}
+
+/** The file as the archive keeps it: in a transfer syntax that is not read here. Undefined where it keeps it plain. */
+function inSyntaxOf(mischief: Mischief, file: Buffer): Buffer | undefined {
+  if (mischief === "syntax of its own") return withSyntax(file, "1.2.840.10008.1.2.99");
+  if (mischief !== "12-bit JPEG") return undefined;
+  const pixels = file.lastIndexOf(Buffer.from([0xe0, 0x7f, 0x10, 0x00]));
+  // Start, a frame header of the extended process (12 bits, 16 x 16, one component), end: enough to see that it is not decoded here.
+  const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xc1, 0, 11, 12, 0, 16, 0, 16, 1, 1, 0x11, 0, 0xff, 0xd9, 0]);
+  const item = (content: Buffer) => Buffer.concat([Buffer.from([0xfe, 0xff, 0x00, 0xe0, content.length, 0, 0, 0]), content]);
+  const encapsulated = [Buffer.from([0xe0, 0x7f, 0x10, 0x00, 0x4f, 0x42, 0, 0, 0xff, 0xff, 0xff, 0xff]), item(Buffer.alloc(0)), item(jpeg), Buffer.from([0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0])];
+  return Buffer.concat([withSyntax(file.subarray(0, pixels), "1.2.840.10008.1.2.4.51"), ...encapsulated]);
+}
+
+/** The same data set under another transfer syntax: (0002,0010), whose length is even, and the length of its group. */
+function withSyntax(file: Buffer, syntax: string): Buffer {
+  const at = file.indexOf(Buffer.from([0x02, 0x00, 0x10, 0x00, 0x55, 0x49]));
+  const length = file.readUInt16LE(at + 6);
+  const name = Buffer.from(syntax.length % 2 === 0 ? syntax : `${syntax}\0`);
+  const changed = Buffer.concat([file.subarray(0, at + 8), name, file.subarray(at + 8 + length)]);
+  changed.writeUInt16LE(name.length, at + 6);
+  const group = file.indexOf(Buffer.from([0x02, 0x00, 0x00, 0x00, 0x55, 0x4c])) + 8;
+  changed.writeUInt32LE(file.readUInt32LE(group) + name.length - length, group);
+  return changed;
 }
 
 async function multipart(res: ServerResponse, files: readonly Buffer[], mischief: Mischief): Promise<void> {
