@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { LimnetError } from "../errors.js";
-import { shiftText } from "./words.js";
+import { shiftText } from "./shift.js";
 
 /** A sum under way. */
 export interface Sum {

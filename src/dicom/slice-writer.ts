@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { LimnetError } from "../errors.js";
 import { niftiDataOffset } from "../imaging/nifti.js";
 import type { DigestThread, Shift, Sum } from "./digest-thread.js";
-import { shiftSamples } from "./words.js";
+import { shiftSamples } from "./shift.js";
 import { writeAll } from "./write-volume.js";
 
 /** Bytes that are summed and written at once: what each costs beside its bytes is then little, and they stay in the processor's cache. */

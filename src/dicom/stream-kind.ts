@@ -22,10 +22,15 @@ export interface StreamKind {
   put(out: Int16Array, instance: Instance): boolean;
 }
 
+/** Voxels of a slice of which there may be several in memory at once without a thought. */
+const mostVoxels = 2 ** 22;
+
 /** Null where the volume has to wait for all of its slices: what is done with one then depends on the others, or takes more than words. */
 export function streamKind(first: Instance, { suv }: { suv?: boolean }): StreamKind | null {
   if (!isPlainSlice(first) || (suv && first.modality === "PT")) return null;
   const format = first.format!;
+  const area = format.rows * format.columns;
+  if (area > mostVoxels) return null;
   const { rescale } = first.frames[0];
   const { dtype, slope, intercept, inverted } = planStorage([{ instance: first, frame: first.frames[0] }], {});
   if (inverted || (dtype !== "int16" && dtype !== "uint16")) return null;
@@ -36,7 +41,7 @@ export function streamKind(first: Instance, { suv }: { suv?: boolean }): StreamK
   if (folded && (slope !== 1 || !(fitsWords(rescale, storedRange(format)) || (bits === 16 && (format.signed || intercept < 0))))) return null;
   const offset = folded ? intercept : 0;
   return {
-    area: format.rows * format.columns,
+    area,
     shift: offset !== 0 || bits < 16 ? { offset, bits, signed: format.signed } : null,
     ...(folded ? { type: Int16Array, slope: 1, intercept: 0 } : { type, slope, intercept }),
     holds: (other) => isPlainSlice(other) && same(other.format!, format) && same(other.frames[0].rescale, rescale),

@@ -98,6 +98,7 @@ describe("a volume that goes into its file while its slices come", () => {
     ["a spacing that no number holds exactly", () => files(11, 16, -1024, (k) => at(Number((0.1 + 0.7 * k).toFixed(1))))],
     ["more announced than there are", () => files(6, 16, -1024), 8],
     ["an odd number of pixels", () => files(5, 15, -1024)],
+    ["an odd number of pixels from the other end, the last piece not full", () => turned(files(5, 513, -1024))],
     ["oblique slices", () => files(5, 16, -1024, (k) => ({ ImageOrientationPatient: [0.8, 0.6, 0, 0, 0, -1], ImagePositionPatient: [6 * k, -8 * k, 5] }))],
   ])("is the file that the whole series makes: %s", async (_what, make, count) => {
     expect((await stream(make(), count)).straight).toBe(true);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { boundsOf, rangeOfWords, rescaleWords, shiftSamples } from "./words.js";
+import { shiftSamples } from "./shift.js";
+import { boundsOf, rangeOfWords, rescaleWords } from "./words.js";
 
 describe("words of 16 bits", () => {
   it("have a smallest and a largest value, and bounds that hold them wherever they begin in their memory", () => {
@@ -55,6 +56,9 @@ describe("words of 16 bits", () => {
             expect([shiftSamples(out, values, offset, bits), type.name, bits, offset, corner, place]).toEqual([fits, type.name, bits, offset, corner, place]);
             told.add(fits);
             expect([...out]).toEqual([...Int16Array.from(values, (value) => value + offset)]);
+            const second = new Int16Array(length + 1).subarray(1);
+            expect(shiftSamples(second, values, offset, bits)).toBe(fits);
+            expect([...second]).toEqual([...out]);
             shiftSamples(out, out, -offset, 16);
             expect([...new Uint16Array(out.buffer)]).toEqual([...Uint16Array.from(values)]);
           }
