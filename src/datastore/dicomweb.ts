@@ -7,11 +7,12 @@ import type { PlannedVolume } from "../dicom/types.js";
 import { LimnetError } from "../errors.js";
 import { readHeader } from "../imaging/read.js";
 import type { VolumeHeader } from "../imaging/volume.js";
-import { imageExt, said } from "./archive/describe.js";
+import { imageExt } from "./archive/describe.js";
 import type { Outbox } from "./archive/outbox.js";
 import { type ArchiveParts, closeParts, type DicomWebOptions, makeParts, openParts } from "./archive/parts.js";
 import type { Datastore, DatastoreDocument, DatastoreStats, ImageFile, ImageGlance, Info, PartialImage } from "./datastore.js";
 import { finalTag } from "./names.js";
+import { said } from "./said.js";
 
 export { type DicomWebOptions, volumeModalities } from "./archive/parts.js";
 

@@ -1,5 +1,6 @@
 /** A local folder in MONAI Label's layout, as it is asked: a folder used with one server opens with the other. */
 import { resolve } from "node:path";
+import { volumeExtension } from "../dicom/files.js";
 import type { PlannedVolume } from "../dicom/types.js";
 import { fileDigest } from "../imaging/digest.js";
 import { readHeader } from "../imaging/read.js";
@@ -12,7 +13,8 @@ import { documentPieces, type FileEntry, type Index, toDocument } from "./index-
 import { silentLog } from "./log.js";
 import { finalTag, seriesFolderExtension } from "./names.js";
 import { type Overview, overviewOf } from "./overview.js";
-import { type SeriesFolderOptions, SeriesFolders } from "./series-folders.js";
+import { said } from "./said.js";
+import { type SeriesFolderOptions, SeriesFolders, type SeriesVolumeFile } from "./series-folders.js";
 import { unknownImage } from "./unknown.js";
 
 export interface FolderOptions extends Partial<Omit<FolderIndexOptions, "isSeries">> {
@@ -80,16 +82,18 @@ export class FolderReader {
     });
   }
 
-  peek(id: string): Promise<ImageFile | null> {
-    return this.#entry(id);
+  /** For a folder of DICOM files: its volume where it is made already, else no path; a client cannot open the folder as a file. */
+  async peek(id: string): Promise<ImageFile | null> {
+    const image = await this.#entry(id);
+    if (!image || image.ext !== seriesFolderExtension || !this.#series) return image;
+    return asVolume(image, await this.#series.known(image.path));
   }
 
   /** A folder of DICOM files becomes a volume file at the first call. */
   async image(id: string): Promise<ImageFile | null> {
     const image = await this.#entry(id);
     if (!image || image.ext !== seriesFolderExtension || !this.#series) return image;
-    const { path, ext } = await this.#series.volume(image.path);
-    return { ...image, path, ext };
+    return asVolume(image, await this.#series.volume(image.path));
   }
 
   /** Where the slices of a folder of DICOM files came from; null for any other image. */
@@ -135,4 +139,9 @@ export class FolderReader {
     if (!image) throw unknownImage(id);
     return image;
   }
+}
+
+/** A folder of DICOM files as clients see it: a file of one volume, whose name says how it is read. */
+function asVolume(image: ImageFile, made: SeriesVolumeFile | null): ImageFile {
+  return { ...image, path: made?.path ?? "", ext: volumeExtension, info: { ...image.info, name: image.id + volumeExtension, ...(made && said(made.source)) } };
 }

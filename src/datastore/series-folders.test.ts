@@ -56,6 +56,15 @@ describe("a folder of DICOM files among the studies", () => {
     expect((await datastore.source("head ct"))!.slices.map(({ sopInstanceUid }) => sopInstanceUid)).toEqual(["1.2.3.4.3", "1.2.3.4.2", "1.2.3.4.1"]);
   });
 
+  it("is offered under the name of a file, without a path until its volume is made, and then says what is unusual about it", async () => {
+    await writeSeries("a", 5);
+    await rm(join(folder, "a", "IM3"));
+    const datastore = await store();
+    expect(await datastore.peek("a")).toMatchObject({ path: "", ext: ".nrrd", info: { name: "a.nrrd" } });
+    const { path } = (await datastore.image("a"))!;
+    expect(await datastore.peek("a")).toMatchObject({ path, info: { name: "a.nrrd", dicom: { notes: expect.arrayContaining([expect.stringMatching(/1 slice\(s\) seem to be missing/)]), even: false } } });
+  });
+
   it("keeps its digest over a restart, and changes it with its files", async () => {
     await writeSeries("a");
     const first = await store();

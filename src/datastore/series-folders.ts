@@ -64,16 +64,28 @@ export class SeriesFolders {
    * @throws LimnetError as readSeries
    */
   async volume(folder: string): Promise<SeriesVolumeFile> {
-    const files = await filesIn(folder).catch(() => {
-      throw badVolume("The folder of the series cannot be read. Check that it is there and that the server may read it.");
-    });
-    const state = createHash("sha256").update(files.map(({ stamp }) => stamp).join("\n")).update(this.#options.suv ? "suv" : "").digest("hex");
-    const home = join(this.#options.cache, createHash("sha256").update(basename(folder)).digest("hex").slice(0, 32));
+    const { files, home, state } = await this.#look(folder);
     const known = await this.#open(join(home, state));
     if (known) return known;
     const making = this.#making.get(`${home}/${state}`) ?? this.#make(files.map(({ path }) => path), home, state);
     this.#making.set(`${home}/${state}`, making);
     return making.finally(() => this.#making.delete(`${home}/${state}`));
+  }
+
+  /** The same where it is made already; else null, also where the folder cannot be read just now. */
+  async known(folder: string): Promise<SeriesVolumeFile | null> {
+    const looked = await this.#look(folder).catch(() => null);
+    return looked && this.#open(join(looked.home, looked.state));
+  }
+
+  /** The files of the folder, and where the volume that they make belongs. */
+  async #look(folder: string): Promise<{ files: Awaited<ReturnType<typeof filesIn>>; home: string; state: string }> {
+    const files = await filesIn(folder).catch(() => {
+      throw badVolume("The folder of the series cannot be read. Check that it is there and that the server may read it.");
+    });
+    const state = createHash("sha256").update(files.map(({ stamp }) => stamp).join("\n")).update(this.#options.suv ? "suv" : "").digest("hex");
+    const home = join(this.#options.cache, createHash("sha256").update(basename(folder)).digest("hex").slice(0, 32));
+    return { files, home, state };
   }
 
   /** A finished volume appears whole, by a rename; volumes of older states of the folder go as soon as nobody can be at work on them. */

@@ -1,5 +1,4 @@
 /** What clients are told about images and labels of an archive. */
-import type { PlannedVolume } from "../../dicom/types.js";
 import type { ArchiveSettings } from "../../dicomweb/settings.js";
 import type { SeriesRecord } from "../../dicomweb/series.js";
 import type { ImageGlance, Info } from "../datastore.js";
@@ -34,10 +33,4 @@ export function glanceOf(settings: ArchiveSettings, record: SeriesRecord, own: I
 /** What is known of a label that is in the archive only. */
 export function linkInfo(record: SeriesRecord, { series, study }: LabelLink): Info {
   return { SeriesInstanceUID: series, StudyInstanceUID: study, Modality: "SEG", PatientID: record.patient || "UNK", name: record.series + archiveLabelExt };
-}
-
-/** What a person should know about the volume, in its info. */
-export function said({ info, shape }: PlannedVolume): Info {
-  const { notes, placed, even, gaps, tiltDegrees, units } = info;
-  return { dicom: { shape, notes, placed, even, gaps, tiltDegrees, units } };
 }
