@@ -45,7 +45,7 @@ describe("what comes from MONAI Label", () => {
     // Read again by a command that was told nothing.
     expect(await limnet("start_server", "--dryrun")).toMatchObject({ code: 0 });
     expect((await limnet("-v")).out).toMatch(/^\d+\.\d+\.\d+/);
-  }, 60_000);
+  }, 180_000);
 
   it("may keep settings in .env: the environment wins, other variables stay out, and a file that others may write is refused", async () => {
     const file = join(folder, ".env");
