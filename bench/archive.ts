@@ -22,7 +22,7 @@ import { ctSeries, series, study } from "../test/archive/series.js";
 import { hasOrthanc, password, startOrthanc, user } from "../test/orthanc/orthanc.js";
 import { type Figure, median, printFigures } from "./statistics.js";
 
-const runs = 3;
+const runs = 5;
 
 function clientOf(url: string): ArchiveClient {
   return new ArchiveClient(new ArchiveHttp(archiveSettings(url).settings, new Credentials({ username: user, password })));
@@ -59,7 +59,7 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
  * them too. `over`: "ours" is our HTTP, which spares the peer the slower ones; "fetch" is what its users have in Node, where there is no
  * XMLHttpRequest.
  */
-export async function peer(url: string, over: "ours" | "fetch"): Promise<Int16Array> {
+async function peer(url: string, over: "ours" | "fetch"): Promise<Int16Array> {
   const http = new ArchiveHttp(archiveSettings(url).settings, new Credentials({ username: user, password }));
   try {
     const client = new api.DICOMwebClient({ url, verbose: false, singlepart: false, headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` } });
