@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -45,6 +45,14 @@ describe("the cache of volumes", () => {
     await put(cache, "1.3", "c", 400);
     expect(await held()).toBeLessThanOrEqual(1000);
     expect([await cache.find("1.1", "a"), await cache.find("1.2", "b"), await cache.find("1.3", "c")].map((found) => found !== null)).toEqual([true, false, true]);
+  });
+
+  it("does not open a volume that a power cut has shortened, and the next load takes its place", async () => {
+    const cache = await open(1000);
+    const { path } = await put(cache, "1.1", "a", 400);
+    await truncate(path, 300);
+    expect([await cache.find("1.1", "a"), await cache.newest("1.1")]).toEqual([null, null]);
+    expect((await stat((await put(cache, "1.1", "a", 400)).path)).size).toBe(400);
   });
 
   it("removes nothing that somebody may be about to open, and says what to do instead", async () => {

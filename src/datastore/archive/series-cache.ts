@@ -25,6 +25,8 @@ export interface CachedSeries {
 interface EntryFile {
   readonly format: 1;
   readonly digest: string;
+  /** Of the volume file: after a power cut it may be shorter than it was. Absent in older entries. */
+  readonly bytes?: number;
   readonly source: PlannedVolume;
 }
 
@@ -58,13 +60,14 @@ export class SeriesCache {
     }
   }
 
-  /** The volume of just this content; null where it is not here. Counts as a use. */
+  /** The volume of just this content; null where it is not here, or not whole. Counts as a use. */
   async find(series: string, content: string): Promise<CachedSeries | null> {
     if (!isUid(series) || !/^[0-9a-f]+$/.test(content)) return null;
     const path = join(this.#folder, "series", series, content);
     const entry = await readJson<EntryFile>(join(path, entryName)).catch(() => undefined);
     const volume = join(path, volumeName);
-    if (entry?.format !== 1 || !(await stat(volume).catch(() => null))?.isFile()) return null;
+    const file = await stat(volume).catch(() => null);
+    if (entry?.format !== 1 || !file?.isFile() || (entry.bytes ?? file.size) !== file.size) return null;
     await utimes(path, new Date(), new Date()).catch(() => {});
     return { path: volume, content, digest: entry.digest, source: entry.source };
   }
@@ -72,8 +75,11 @@ export class SeriesCache {
   /** The volume used last, whatever its content: for when the archive cannot be asked. */
   async newest(series: string): Promise<CachedSeries | null> {
     if (!isUid(series)) return null;
-    const found = (await this.#entries(series)).sort((a, b) => b.usedAt - a.usedAt);
-    return found.length > 0 ? this.find(series, found[0].content) : null;
+    for (const { content } of (await this.#entries(series)).sort((a, b) => b.usedAt - a.usedAt)) {
+      const found = await this.find(series, content);
+      if (found) return found;
+    }
+    return null;
   }
 
   /**
@@ -88,13 +94,17 @@ export class SeriesCache {
 
   /** Makes a finished load the volume of its series. Another server may have been faster: then its volume is taken. */
   async commit(loading: string, series: string, content: string, entry: { digest: string; source: PlannedVolume }): Promise<CachedSeries> {
-    await writeJson(join(loading, entryName), { format: 1, ...entry } satisfies EntryFile);
+    const { size } = await stat(join(loading, volumeName));
+    await writeJson(join(loading, entryName), { format: 1, bytes: size, ...entry } satisfies EntryFile);
     await rm(join(loading, "reserved.json"), { force: true });
     const parent = join(this.#folder, "series", series);
     await mkdir(parent, { recursive: true, mode: 0o700 });
-    await rename(loading, join(parent, content)).catch(async (error: NodeJS.ErrnoException) => {
+    const place = join(parent, content);
+    await rename(loading, place).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-      await rm(loading, { recursive: true, force: true });
+      if (await this.find(series, content)) return rm(loading, { recursive: true, force: true });
+      await rm(place, { recursive: true, force: true }); // what stands there is not whole
+      await rename(loading, place);
     });
     // Older states of the series: nobody will ask for them again.
     for (const old of await this.#entries(series)) {
