@@ -144,7 +144,7 @@ async function upload(url: URL, path: string, size: number): Promise<number> {
   const tail = Buffer.from(`\r\n--${boundary}--\r\n\r\n`);
   const from = performance.now();
   const file = await open(path);
-  const socket = connect(Number(url.port), url.hostname);
+  const socket = connect({ port: Number(url.port), host: url.hostname, noDelay: true });
   try {
     await once(socket, "connect");
     const answer = once(socket, "data") as Promise<[Buffer]>;

@@ -8,6 +8,7 @@ import { constants, gunzip, gzip } from "node:zlib";
 
 /** The highest bit of four probabilities, as one number. */
 const fourBits = 0x01010101;
+const highBits = 0x80808080;
 /** Moves the lowest bits of four bytes into the four highest bits, the first byte's lowest. */
 const gather = 0x10204080;
 /** Of bytes that are expanded between two pauses, so that the thread that serves HTTP is never held for long. */
@@ -43,6 +44,8 @@ export function packBits(volume: Uint8Array): Uint8Array {
   const whole = volume.byteOffset % 4 === 0 ? volume.length >>> 3 : 0;
   const words = whole > 0 ? new Uint32Array(volume.buffer, volume.byteOffset, whole * 2) : new Uint32Array(0);
   for (let n = 0; n < whole; n++) {
+    // Most of a volume is no part of the mask.
+    if (((words[2 * n] | words[2 * n + 1]) & highBits) === 0) continue;
     const low = Math.imul((words[2 * n] >>> 7) & fourBits, gather) >>> 28;
     const high = Math.imul((words[2 * n + 1] >>> 7) & fourBits, gather) >>> 28;
     bits[n] = low | (high << 4);
@@ -58,6 +61,7 @@ export async function expandBits(bits: Uint8Array, voxels: number): Promise<Uint
   for (let start = 0; start < bits.length; start += chunk) {
     const end = Math.min(bits.length, start + chunk);
     for (let n = start; n < end; n++) {
+      if (bits[n] === 0) continue;
       words[2 * n] = fourVoxels[bits[n] & 15];
       words[2 * n + 1] = fourVoxels[bits[n] >>> 4];
     }

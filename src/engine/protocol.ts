@@ -116,6 +116,7 @@ export interface SliceChange {
 }
 
 export interface Progress {
+  /** "write": the mask beside the output is there (`masks`), the output not yet. */
   readonly stage: "load" | "click" | "propagate" | "fuse" | "write";
   /** Round of this job, from 0. */
   readonly round: number;

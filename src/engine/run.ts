@@ -11,7 +11,7 @@ import { LimnetError } from "../errors.js";
 import { changeOf } from "./change.js";
 import type { Place } from "./device.js";
 import type { Axis } from "../imaging/geometry.js";
-import { readHeader, readVolume } from "../imaging/read.js";
+import { readVolume } from "../imaging/read.js";
 import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
 import type { VolumeHeader } from "../imaging/volume.js";
 import { isJudged, type Progress, type RoundRequest, type RoundResult, type SegmentJob, type SegmentResult, type SliceDecision } from "./protocol.js";
@@ -51,7 +51,7 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
   if (job.outputs.length !== job.rounds.length) throw new LimnetError("bad_request", "A job needs one output per round.");
   await pause?.();
   onProgress?.({ stage: "load", round: 0 });
-  workbench.reserve?.(await readHeader(job.volumePath));
+  workbench.reserve?.(await volumes.header(job.volumePath, job.volumeDigest));
   const volume = await volumes.get(job.volumePath, job.volumeDigest, job.settings.window, pause);
   const source = slicesOf(volume, job.axis, `${job.volumeDigest}|${volume.window.join(",")}|${job.axis}`);
   const voxels = volume.grey.length;
@@ -64,11 +64,17 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
     await pause?.();
     checkRound(request, source);
     const done = await runRound(bench, n, request, past, fused);
-    onProgress?.({ stage: "write", round: n });
     const output = job.outputs[n];
     if (job.keepCurrent) await writeState(`${output}.current`, done.current);
+    // The mask first: an answer can be made of it while the state is packed.
+    const mask = job.masks && writeMaskBits(output, done.fused);
     // Whoever asked puts it into a journal, and there it is synced.
-    const [digest] = await Promise.all([writeState(output, done.fused, { synced: false }), job.masks && writeMaskBits(output, done.fused)]);
+    const state = writeState(output, done.fused, { synced: false });
+    // A failure is met below.
+    state.catch(() => undefined);
+    await mask;
+    onProgress?.({ stage: "write", round: n });
+    const digest = await state;
     rounds.push({ fusedPath: output, digest, slice: request.slice, ...done.result });
     fused = done.fused;
     past.push(request);

@@ -7,8 +7,8 @@ import { constants, gunzip, gzip } from "node:zlib";
 import { LimnetError } from "../errors.js";
 
 const unpack = promisify(gunzip);
-/** Voxels of one gzip member. */
-const memberBytes = 1 << 20;
+/** Voxels of one gzip member: each takes half a megabyte to pack. */
+const memberBytes = 1 << 21;
 
 /** Reads a volume of `voxels` bytes. Throws engine_failed when it is missing, damaged or of another size. */
 export async function readState(path: string, voxels: number): Promise<Uint8Array> {

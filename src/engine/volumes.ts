@@ -1,13 +1,16 @@
 /** The prepared volumes in use, bounded: a click on a volume that is here reads no file. */
 import { type Prepared, prepare } from "../apps/limnet/prepare.js";
 import { LimnetError } from "../errors.js";
-import { readHeader, readVolume } from "../imaging/read.js";
+import { HeaderCache } from "../imaging/header-cache.js";
+import { readVolume } from "../imaging/read.js";
+import type { VolumeHeader } from "../imaging/volume.js";
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`;
 
 export class VolumeStore {
   #budget: number;
   readonly #volumes = new Map<string, Prepared>();
+  readonly #headers = new HeaderCache();
   #bytes = 0;
 
   /** @param budget bytes of grey values kept, one per voxel. The volume in use may need three to nine times its own more while it is read. */
@@ -25,6 +28,11 @@ export class VolumeStore {
     return this.#bytes;
   }
 
+  /** What is known of a volume before its voxels are read. Throws bad_volume, not_found. */
+  header(path: string, digest: string): Promise<VolumeHeader> {
+    return this.#headers.read(path, digest);
+  }
+
   /**
    * The volume of a file, with the window given or chosen from it.
    * `pause` is awaited on the way. Throws bad_volume, not_found; out_of_memory, with the numbers, when the volume alone is beyond the budget.
@@ -37,7 +45,7 @@ export class VolumeStore {
       this.#volumes.set(name, known);
       return known;
     }
-    const { shape } = await readHeader(path);
+    const { shape } = await this.header(path, digest);
     const bytes = shape[0] * shape[1] * shape[2];
     if (bytes > this.#budget) {
       throw new LimnetError("out_of_memory", `The volume needs ${megabytes(bytes)} of memory and the engine may use ${megabytes(this.#budget)} for volumes. Send a cropped or coarser volume.`);

@@ -2,9 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeMaskBits } from "../../engine/mask-bits.js";
 import { writeState } from "../../engine/state.js";
 import type { Shape } from "../../imaging/geometry.js";
-import { readMask } from "./answer.js";
+import type { InferResult } from "../app.js";
+import { Answer, readMask } from "./answer.js";
+import type { ObjectState } from "./object-request.js";
+import { parseMaskRequest } from "./params.js";
+import { emptyHistory } from "./rounds/history.js";
 
 let folder: string;
 beforeAll(async () => {
@@ -27,5 +32,30 @@ describe("the mask of stored probabilities", () => {
     const file = path.join(folder, "other.gz");
     await writeState(file, new Uint8Array(10));
     await expect(readMask(file, [11, 1, 1])).rejects.toThrow(/does not fit the image/);
+  });
+});
+
+describe("an answer that is begun early", () => {
+  const grid = { shape: [2, 2, 2] as Shape, geometry: { affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] } } as const;
+  const wanted = parseMaskRequest({ result_extension: ".nrrd", label: "x" }, ".nii.gz");
+  const stateOf = (fusedPath: string): ObjectState => ({ step: null, history: emptyHistory, fusedPath, ran: new Set(), engineSeconds: 0 });
+  const voxels = ({ file }: InferResult) => [...file!.parts!.at(-1)!];
+
+  it("shows the packed mask that was there, before the state is", async () => {
+    const state = path.join(folder, "early.gz");
+    await writeMaskBits(state, Uint8Array.from([255, 0, 0, 0, 0, 0, 0, 200]));
+    const answer = new Answer({ wanted, grid, tempDir: folder, start: performance.now() });
+    answer.begin(state, true);
+    expect(voxels(await answer.of(stateOf(state), 2))).toEqual([1, 0, 0, 0, 0, 0, 0, 1]);
+  });
+
+  it("is made of the state where there was no packed mask, or where another state came of it", async () => {
+    const [begun, other] = [path.join(folder, "begun.gz"), path.join(folder, "came.gz")];
+    const answer = new Answer({ wanted, grid, tempDir: folder, start: performance.now() });
+    answer.begin(begun, true);
+    await writeState(begun, Uint8Array.from([0, 255, 0, 0, 0, 0, 0, 0]));
+    expect(voxels(await answer.of(stateOf(begun), 2))).toEqual([0, 1, 0, 0, 0, 0, 0, 0]);
+    await writeState(other, Uint8Array.from([0, 0, 255, 0, 0, 0, 0, 0]));
+    expect(voxels(await answer.of(stateOf(other), 2))).toEqual([0, 0, 1, 0, 0, 0, 0, 0]);
   });
 });

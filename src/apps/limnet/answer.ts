@@ -20,12 +20,13 @@ const chunk = 1 << 20;
 /** `maskFrom` is the highest bit of a byte, so that four voxels are looked at together. */
 const fourBits = 0x01010101;
 
-/** The mask, 0 and 1, grid of the image, i fastest; `fusedPath`: stored probabilities (uint8, gzip), null for an empty mask. Where the packed mask lies beside them, they are not read. */
-export async function readMask(fusedPath: string | null, shape: Shape): Promise<Uint8Array> {
+/** The mask, 0 and 1, grid of the image, i fastest; `fusedPath`: stored probabilities (uint8, gzip), null for an empty mask. Where the packed mask lies beside them, they are not read; `packedOnly`: never. */
+export async function readMask(fusedPath: string | null, shape: Shape, packedOnly = false): Promise<Uint8Array> {
   const length = shape[0] * shape[1] * shape[2];
   if (fusedPath === null) return new Uint8Array(length);
   const packed = await readMaskBits(fusedPath, length);
   if (packed) return packed;
+  if (packedOnly) throw new LimnetError("engine_failed", "The packed mask of the result is not there.");
   // One piece of output as large as all of it: pieces of the usual 16 kB cost ten times the unpacking.
   const bytes = await promisify(gunzip)(await readFile(fusedPath), { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 1) });
   if (bytes.length !== length) throw new LimnetError("engine_failed", "The result does not fit the image. Click once more; if it happens again, start a new label.");
@@ -73,9 +74,13 @@ export class Answer {
     this.#options = options;
   }
 
-  /** Begins with the file while the journal is still being written. `of` comes after that, and waits for the file. */
-  begin(fusedPath: string | null): void {
-    const made = this.#make(fusedPath);
+  /**
+   * Begins with the file while the state and the journal are still being written. `of` comes after that, and waits for the file. `early`:
+   * nothing but the packed mask is there yet, and whatever comes of it counts only when `of` asks for that state.
+   */
+  begin(fusedPath: string | null, early = false): void {
+    if (this.#begun?.fusedPath === fusedPath) return;
+    const made = this.#make(fusedPath, early);
     // Where the journal fails first, nobody asks for the file any more.
     made.catch(() => undefined);
     this.#begun = { fusedPath, made };
@@ -83,10 +88,12 @@ export class Answer {
 
   /** `axis`: across which the answer counts slices. */
   async of(state: ObjectState, axis: number): Promise<InferResult> {
-    const { wanted, part, start } = this.#options;
+    const { wanted, part, start, answers } = this.#options;
+    const { fusedPath } = state;
     const advanced = performance.now();
-    const begun = this.#begun?.fusedPath === state.fusedPath ? this.#begun.made : this.#make(state.fusedPath);
+    const begun = this.#begun?.fusedPath === fusedPath ? this.#begun.made.catch(() => this.#make(fusedPath)) : this.#make(fusedPath);
     const { file, times: [from, read, written] } = await begun;
+    if (file && fusedPath !== null && !part) answers?.set(this.#name(fusedPath), file);
     const seconds = {
       pre: (Math.min(from, advanced) - start) / 1000 - state.engineSeconds, infer: state.engineSeconds, post: (read - from) / 1000,
       write: (written - read) / 1000, total: (performance.now() - start) / 1000,
@@ -95,19 +102,22 @@ export class Answer {
     return { file, json: part ? renumbered(json, part) : json };
   }
 
-  async #make(fusedPath: string | null): Promise<Made> {
+  /** Tells all that the file of a state depends on. */
+  #name(fusedPath: string | null): string {
+    const { label, extension, dtype, compress } = this.#options.wanted;
+    return JSON.stringify([fusedPath, label, extension, dtype, compress]);
+  }
+
+  async #make(fusedPath: string | null, early = false): Promise<Made> {
     const { wanted: { writeFile, label, extension, dtype, compress }, grid, part, tempDir, answers } = this.#options;
     const from = performance.now();
     if (!writeFile) return { file: null, times: [from, from, from] };
-    // The name of a state tells all that its mask depends on.
-    const name = JSON.stringify([fusedPath, label, extension, dtype, compress]);
-    const parts = answers?.get(name);
+    const parts = early ? undefined : answers?.get(this.#name(fusedPath));
     if (parts) return { file: { path: path.join(tempDir, `${randomUUID()}${extension}`), ext: extension, parts }, times: [from, from, from] };
     const [nx, ny] = grid.shape;
-    const mask = part ? outOfPart(await readMask(fusedPath, [nx, ny, 1]), grid.shape, part) : await readMask(fusedPath, grid.shape);
+    const mask = part ? outOfPart(await readMask(fusedPath, [nx, ny, 1], early), grid.shape, part) : await readMask(fusedPath, grid.shape, early);
     const read = performance.now();
     const file = await resultFile(mask, grid, extension, tempDir, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
-    if (fusedPath !== null && !part) answers?.set(name, file);
     return { file, times: [from, read, performance.now()] };
   }
 }

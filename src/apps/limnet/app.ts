@@ -16,6 +16,7 @@ import { aliasKind, aliasTask } from "./aliases.js";
 import { AnswerCache } from "./answer-cache.js";
 import { Desk } from "./desk.js";
 import { Journals } from "./journals.js";
+import { HeaderCache } from "../../imaging/header-cache.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
 import { DiskKeeper } from "./keeper.js";
 import { KeyedLock, type Wish } from "./lock.js";
@@ -111,7 +112,7 @@ export class LimnetApp implements App {
     const context: TaskContext = {
       workshop: { queue: this.queue, modelDigest },
       checkMemory: memoryBytes === undefined ? undefined : (header: VolumeHeader) => (engine ? checkFits : checkAnswerFits)(header, memoryBytes),
-      devices: () => devicesOf(engine), journals, labels, lock, keeper: this.#keeper, desk, answers: new AnswerCache(), modelFiles: options.modelFiles ?? [],
+      devices: () => devicesOf(engine), journals, labels, lock, keeper: this.#keeper, desk, answers: new AnswerCache(), headers: new HeaderCache(options.limits), modelFiles: options.modelFiles ?? [],
       fusion: options.fusion ?? "network", memory: options.memory ?? "permanent", limits: options.limits ?? {},
     };
     const published = kinds.filter((kind) => options.models?.includes(kind.name) ?? true);

@@ -16,6 +16,8 @@ export interface ObjectRequest {
   readonly place?: Pick<JobOptions, "urgency" | "giveWay" | "requestId">;
   /** Told of the mask to come (as ObjectState has it) before it is in the journal: what is made of it must not leave earlier. */
   readonly ready?: (fusedPath: string | null) => void;
+  /** Told, where the engine says so, that the packed mask of the state to come lies beside its place; the state may still fail. */
+  readonly masked?: (fusedPath: string) => void;
 }
 
 /** Who is told how the work goes on. `round` counts from 1. */

@@ -30,6 +30,8 @@ export class ObjectWork {
   /** Computed, and not in the journal yet. */
   #pending: StateRecord[] = [];
   readonly #ran = new Set<string>();
+  /** The state that the request leads to. */
+  #last: string | undefined;
   #seconds = 0;
 
   private constructor(workshop: Workshop, journal: Journal, request: ObjectRequest, history: History) {
@@ -72,6 +74,7 @@ export class ObjectWork {
   async follow(next: Next, action: Action, strict = false): Promise<ObjectState> {
     const steps = next.kind === "steps" ? next.steps : [];
     const step = next.kind === "nothing" ? null : next.kind === "move" ? (this.#history.steps[next.head - 1] ?? null) : steps.at(-1)!;
+    this.#last = step?.keys.at(-1);
     let fusedPath = step === null && next.kind === "move" ? this.#start(this.#history.steps[0]?.way) : null;
     let whole = false;
     try {
@@ -151,7 +154,10 @@ export class ObjectWork {
     const job = { ...segmentJob(image, step, at, base, this.#journal.statePath(key)), changes: watch?.changes, ...(device && { device }) };
     const once = () => queue.run(job, {
       ...place, signal, key: user, about: image.digest,
-      onPlace: (before) => watch?.queued(before, round), onProgress: (progress) => watch?.progress(progress, round),
+      onPlace: (before) => watch?.queued(before, round), onProgress: (progress) => {
+        watch?.progress(progress, round);
+        if (progress.stage === "write" && key === this.#last) this.#request.masked?.(job.outputs[0]);
+      },
     });
     const result = await once().catch((error) => {
       if (!(error instanceof LimnetError && error.code === "engine_died") || signal.aborted) throw error;

@@ -1,5 +1,5 @@
 /** The objects of all users, beside the models: their history, undo and redo, locked and chosen slices, who works on them. */
-import { readHeader } from "../../imaging/read.js";
+import type { VolumeHeader } from "../../imaging/volume.js";
 import type { InferResult, ObjectEvent, ObjectOptions, ObjectRef, Objects, Submission } from "../app.js";
 import { LimnetError } from "../../errors.js";
 import { Answer } from "./answer.js";
@@ -80,15 +80,15 @@ export class LimnetObjects implements Objects {
 
   #change(
     ref: ObjectRef, action: Action, { signal, tempDir, params }: ObjectOptions,
-    act: (work: ObjectWork, grid: Awaited<ReturnType<typeof readHeader>>) => Promise<ObjectState>,
+    act: (work: ObjectWork, grid: VolumeHeader) => Promise<ObjectState>,
   ): Promise<InferResult> {
-    const { desk, lock, journals, workshop, limits, answers } = this.#context;
+    const { desk, lock, journals, workshop, limits, answers, headers } = this.#context;
     const identity = identityOf(ref);
     const wanted = parseMaskRequest({ ...params, label: ref.label }, ref.image.ext, limits.maxLabelLength);
     const name = objectName(identity);
     return desk.sit(name, action, signal, (stop, watch) => lock.run(name, { signal: stop }, async () => {
       const start = performance.now();
-      const grid = await readHeader(ref.image.path, limits);
+      const grid = await headers.read(ref.image.path, ref.image.digest);
       const answer = new Answer({ wanted, grid, tempDir, start, answers });
       const ready = (fusedPath: string | null) => answer.begin(fusedPath);
       const work = await ObjectWork.open(workshop, journals.of(identity), { image: ref.image, user: ref.user, signal: stop, watch, ready });

@@ -2,7 +2,6 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { Device } from "../../engine/device.js";
-import { readHeader } from "../../imaging/read.js";
 import type { ImageSource, InferOptions, InferResult, Params, StoredWork } from "../app.js";
 import { resultFile } from "../result-file.js";
 import { readMask } from "./answer.js";
@@ -52,7 +51,7 @@ export class LimnetStored implements StoredWork {
     if (objects.length === 0) return null;
     const start = performance.now();
     const wanted = parseMaskRequest(params, image.ext, this.#context.limits.maxLabelLength);
-    const header = await readHeader(image.path, this.#context.limits);
+    const header = await this.#context.headers.read(image.path, image.digest);
     this.#context.checkMemory?.(header);
     const { shape } = header;
     const mask = new Uint8Array(shape[0] * shape[1] * shape[2]);

@@ -1,7 +1,7 @@
 /** `limnet` and `limnet_2d` as models of the protocol: a request in, a mask and its JSON out. */
 import type { FusionKind, LimnetSettings } from "../../engine/protocol.js";
 import type { Axis, Shape } from "../../imaging/geometry.js";
-import { readHeader } from "../../imaging/read.js";
+import type { HeaderCache } from "../../imaging/header-cache.js";
 import type { VolumeHeader } from "../../imaging/volume.js";
 import type { AppLimits, InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { Answer } from "./answer.js";
@@ -27,6 +27,7 @@ export interface TaskContext {
   readonly desk: Desk;
   readonly keeper: DiskKeeper;
   readonly answers: AnswerCache;
+  readonly headers: HeaderCache;
   /** Files of the networks, all models alike. */
   readonly modelFiles: readonly { readonly name: string; readonly path: string }[];
   readonly labels: readonly string[];
@@ -98,7 +99,7 @@ export class LimnetTask implements InferTask {
     const { workshop, journals, desk, fusion, memory } = this.#context;
     const start = performance.now();
     const part = this.dimension === 2 ? image.slice : undefined;
-    const header = await readHeader(image.path, this.#context.limits);
+    const header = await this.#context.headers.read(image.path, image.digest);
     this.#context.checkMemory?.(header);
     const grid = part ?? header;
     const { shape, geometry } = grid;
@@ -113,7 +114,7 @@ export class LimnetTask implements InferTask {
     const journal = journals.of(identity);
     const begin = given && (await keepStart(journal, given, shape));
     const answer = new Answer({ wanted, grid, part, tempDir, start, answers: this.#context.answers });
-    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, device: wanted.device, ready: (fusedPath) => answer.begin(fusedPath) });
+    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, device: wanted.device, masked: (fusedPath) => answer.begin(fusedPath, true), ready: (fusedPath) => answer.begin(fusedPath) });
     const clicked = await work.click({ model: this.#name, axis, settings, ...(begin && { start: begin }) }, lists);
     // Without a click, the mask is the one that there was.
     const state = clicked.step === null && begin ? { ...clicked, fusedPath: journal.startPath(begin) } : clicked;
