@@ -17,9 +17,9 @@ from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
 
-SHARES = {"sts": 0.24, "msd_hippocampus": 0.14, "ts_reference": 0.12, "misc": 0.05, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
-          "nrrd": 0.01, "hc18_fetal_head": 0.03, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
-          "msd_liver_slices": 0.06, "synthetic": 0.11, "painted": 0.17}
+SHARES = {"sts": 0.26, "msd_hippocampus": 0.13, "ts_reference": 0.14, "misc": 0.06, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
+          "nrrd": 0.01, "hc18_fetal_head": 0.04, "usgra_nerve_vessel": 0.05, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
+          "msd_liver_slices": 0.06, "synthetic": 0.08, "painted": 0.14}
 ROUNDS = (0.4, 0.2, 0.18, 0.13, 0.09)  # share of samples after 0, 1, ... passes without gradients
 SIZE = 128
 
@@ -78,7 +78,9 @@ def sample(pool: data.Pool, rng, pseudo: float, whole_share: float):
         ok = np.where(area >= (20 if scan.dataset != "hc18_fetal_head" else 100))[0]
         if len(ok) == 0:
             continue
-        t = int(ok[rng.integers(len(ok))])
+        # Half of the samples where the object is large: people look for such a slice before they click first.
+        large = rng.random() < 0.5
+        t = int(rng.choice(ok, p=area[ok] / area[ok].sum()) if large else ok[rng.integers(len(ok))])
         mask, plane = obj[t], vox[t]
         if rng.random() < 0.7:  # one click means one piece, mostly
             parts, n = ndimage.label(mask)
@@ -108,8 +110,9 @@ def sample(pool: data.Pool, rng, pseudo: float, whole_share: float):
 def initial_clicks(truth, rng):
     d = maps.distance(truth)
     u = rng.random()
-    if u < 0.7:  # one click, as people and the robot give it
-        inner = np.argwhere(d >= d.max() * (0.999 if rng.random() < 0.4 else 0.5)) if rng.random() < 0.75 else np.argwhere(truth)
+    if u < 0.8:  # one click, as people and the robot give it: in the middle, which tells the size; now and then anywhere
+        v = rng.random()
+        inner = np.argwhere(d >= d.max() * (0.999 if v < 0.45 else 0.7)) if v < 0.85 else np.argwhere(truth)
         r, c = inner[rng.integers(len(inner))]
         return [(float(r), float(c))], []
     pts = np.argwhere(d > min(2.0, d.max() / 2))
@@ -143,7 +146,7 @@ class Item:
         else:
             self.positive, self.negative = initial_clicks(self.truth, rng)
 
-    def add(self, rng, exact=0.3):
+    def add(self, rng, exact=0.45):
         """One more click where the mask is most wrong: for a share of `exact` in the very middle of the error, else somewhere inside it."""
         if rng.random() < exact:
             click = maps.robot_click(self.previous >= 0.5, self.truth, [])

@@ -35,8 +35,8 @@ def appearance(stack: np.ndarray, rng) -> np.ndarray:
     if rng.random() < 0.25:
         s = rng.uniform(0.3, 1.3)
         x = np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), s) for p in x])
-    if rng.random() < 0.4:
-        x = x + rng.standard_normal(x.shape) * rng.uniform(0, 0.06)
+    if rng.random() < 0.45:  # mostly faint, now and then as strong as in a poor scan
+        x = x + rng.standard_normal(x.shape) * (rng.uniform(0, 0.06) if rng.random() < 0.7 else rng.uniform(0.06, 0.16))
     x = np.clip(x, 0, 1)
     return (np.floor(x * 255 + 0.5) / 255).astype(np.float32)
 

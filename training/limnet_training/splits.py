@@ -6,7 +6,8 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-NEEDED = ("id", "dataset", "split", "kind", "image", "modality")
+NEEDED = ("id", "dataset", "split", "kind", "modality")
+READ = ("volume", "image")  # kinds that training reads; entries of other kinds (DICOM folders, say) may stand beside them
 
 
 class BadIndex(SystemExit):
@@ -25,7 +26,8 @@ def read_index(path: Path) -> list[dict]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadIndex(f'The index {path} cannot be read as {{"entries": [...]}}: {error}') from error
     for n, entry in enumerate(entries):
-        if missing := [k for k in NEEDED if not entry.get(k)]:
+        needed = [*NEEDED, "image"] if entry.get("kind", "volume") in READ else NEEDED
+        if missing := [k for k in needed if not entry.get(k)]:
             raise BadIndex(f"Entry {n} of {path} ({entry.get('id', 'no id')}) lacks {', '.join(missing)}.")
     seen = defaultdict(set)
     for entry in entries:

@@ -70,6 +70,12 @@ def test_a_patient_in_both_is_refused_by_name(tmp_path, more, who):
             check_words(words)
 
 
+def test_entries_of_kinds_that_training_does_not_read_may_stand_in_the_index(tmp_path):
+    folder = {k: v for k, v in entry(20, "test-fixture", kind="dicom", files="series/*.dcm").items() if k != "image"}
+    (tmp_path / "index.json").write_text(json.dumps({"entries": [*ENTRIES, folder]}))
+    assert folder in read_index(tmp_path / "index.json")
+
+
 def test_an_index_that_lacks_something_is_told_what(tmp_path):
     path = tmp_path / "index.json"
     with pytest.raises(BadIndex, match="cannot be read"):
