@@ -17,8 +17,8 @@ from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
 
-SHARES = {"sts": 0.27, "msd_hippocampus": 0.13, "ts_reference": 0.13, "misc": 0.06, "brain_atlas": 0.08, "fetal_brain": 0.04, "ms_lesion": 0.02,
-          "nrrd": 0.01, "synthetic": 0.12, "painted": 0.22, "hc18_fetal_head": 0.02, "usgra_nerve_vessel": 0.02, "msd_liver_slices": 0.02}
+SHARES = {"sts": 0.28, "msd_hippocampus": 0.17, "ts_reference": 0.14, "misc": 0.06, "brain_atlas": 0.08, "fetal_brain": 0.04, "ms_lesion": 0.02,
+          "nrrd": 0.01, "synthetic": 0.10, "painted": 0.16, "hc18_fetal_head": 0.01, "usgra_nerve_vessel": 0.01, "msd_liver_slices": 0.01}
 SIZE, LENGTH, MEMORY_EVERY = 128, 6, 3
 
 
@@ -33,28 +33,38 @@ def drift(matrix, size, rng):
     return out
 
 
-def clip(pool: data.Pool, rng, pseudo: float, ends: float):
-    """images [L+1,H,W] 0..1, truths [L+1,H,W] bool; frame L is a second prompt (a copy of frame 0 where there is none)."""
+def walk_length(rng) -> int:
+    """Slices that a clip runs through on its own results before those that are learnt from: drift adds up over them, as in use."""
+    u = rng.random()
+    return 0 if u < 0.4 else int(rng.integers(2, 6)) if u < 0.7 else int(rng.integers(6, 14))
+
+
+def clip(pool: data.Pool, rng, pseudo: float, ends: float, walk: int = 0):
+    """images [n+1,H,W] 0..1, truths [n+1,H,W] bool, n = LENGTH + walk; frame n is a second prompt (a copy of frame 0 where there is none).
+    The object is there on frame `walk`, the last that is not learnt from."""
+    count = LENGTH + walk
     while True:
         scan, vox, obj, _ = pool.draw(pseudo)
         if scan.flat:
+            if walk:
+                continue
             index, moving = [0] * (LENGTH + 1), True
             t0 = 0
         else:
             moving = False
             area = obj.reshape(len(obj), -1).sum(1)
             inside = np.where(area >= 12)[0]
-            if len(inside) < 2 or len(obj) < LENGTH:
+            if len(inside) < 2 + walk or len(obj) < LENGTH:
                 continue
-            step = int(rng.choice([1, 2, 3], p=[0.72, 0.2, 0.08])) if len(inside) > 12 else 1
+            step = int(rng.choice([1, 2, 3], p=[0.72, 0.2, 0.08])) if len(inside) > 12 + 3 * walk else 1
             way = int(rng.choice([-1, 1]))
             if rng.random() < ends:
                 end = inside[-1] if way > 0 else inside[0]
-                t0 = int(end - way * step * rng.integers(0, 4) - way * rng.integers(0, step))
+                t0 = int(end - way * step * (walk + rng.integers(0, 4)) - way * rng.integers(0, step))
             else:
                 t0 = int(inside[rng.integers(len(inside))])
-            index = [t0 + way * step * n for n in range(LENGTH)]
-            if not (0 <= t0 < len(obj)) or area[t0] < 12 or not (0 <= index[3] < len(obj)):
+            index = [t0 + way * step * n for n in range(count)]
+            if not (0 <= t0 < len(obj)) or area[t0] < 12 or not (0 <= index[walk + 3] < len(obj)) or (walk and area[index[walk]] < 12):
                 continue
             index = [min(max(i, 0), len(obj) - 1) for i in index]
             other = t0
@@ -62,7 +72,8 @@ def clip(pool: data.Pool, rng, pseudo: float, ends: float):
                 far = inside[np.abs(inside - t0) <= 14]
                 other = int(far[rng.integers(len(far))])
             index.append(other)
-        m0 = obj[t0]
+        # The view holds the object's way: in use it moves along.
+        m0 = obj[t0] if walk == 0 else obj[index[0]] | obj[index[walk // 2]] | obj[index[walk]]
         rr, cc = np.where(m0.any(1))[0], np.where(m0.any(0))[0]
         if len(rr) == 0:
             continue
@@ -148,6 +159,28 @@ def evaluate(net, items, **kw):
     return {"score": round(score, 4), **{k: dict(zip(("one", "three", "one_within", "overfill"), (round(float(x), 3) for x in m))) for k, m in means.items()}}
 
 
+class Frames:
+    """What the key network makes of all frames of a batch of clips, frame first; without gradients for those that are only walked through."""
+
+    def __init__(self, net, images: torch.Tensor, walk: int):
+        flat = images.transpose(0, 1)[:, :, None]  # n+1, B, 1, H, W
+        n, b = flat.shape[:2]
+        passed = list(range(1, walk + 1))
+        learnt = [t for t in range(n) if t not in passed]
+
+        def keys(which):
+            with mixed():
+                return [x.unflatten(0, (len(which), b)) for x in net.key(flat[which].flatten(0, 1))]
+
+        parts = [keys(learnt)]
+        if passed:
+            with torch.no_grad():
+                parts.append(keys(passed))
+        back = torch.argsort(torch.tensor(learnt + passed))
+        self.image = flat
+        self.f8, self.k, self.s, self.e = (torch.cat(x)[back] if passed else x[0] for x in zip(*parts))
+
+
 def main(argv=None):
     p = argparse.ArgumentParser(prog="limnet_training propagation")
     p.add_argument("--index", type=Path, required=True)
@@ -161,6 +194,7 @@ def main(argv=None):
     p.add_argument("--pseudo", type=float, default=0.2)
     p.add_argument("--ends", type=float, default=0.45, help="share of clips that run past an end of the object")
     p.add_argument("--defects", type=float, default=0.3)
+    p.add_argument("--walk", type=int, default=1, choices=(0, 1), help="1: six of ten clips begin with a walk of 2 to 13 slices on the network's own results")
     p.add_argument("--val-every", type=int, default=1500)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
@@ -184,32 +218,47 @@ def main(argv=None):
     scans = load_scans(a.index, "train")
     pool = data.Pool(scans, rng, shares_for(SHARES, scans))
     val = validation_set(a.index)
+    learnt = 3000 if a.start else 0  # a network that is begun from knows the first part of the course
+
+    def decoded(t, clips, previous, memory, f):
+        """Logits [B,1,H,W] and presence [B,1] of frame t from the frame before and the memory."""
+        mk, ms, mv = (torch.cat([m[n].flatten(2).float() for m in memory], 2) for n in range(3))
+        r = nets.read(mk, ms, mv, f.k[t].flatten(2).float(), f.e[t].flatten(2).float()).reshape(len(clips), -1, *f.f8.shape[3:])
+        near = torch.from_numpy(np.stack([maps.neighbour_maps(maps.smooth(c[0][t]), p[0]) for c, p in zip(clips, previous.numpy())]))
+        with mixed():
+            logits, presence = net.decode(f.image[t], f.image[t - 1], near, r)
+        return logits.float(), presence.float()
+
+    @torch.no_grad()
+    def walked(walk, clips, first, memory, f):
+        """The network on its own results over the first frames, as in use: the last of them, and what it left in the memory."""
+        previous = first
+        for t in range(1, walk + 1):
+            logits, presence = decoded(t, clips, previous, memory, f)
+            previous = torch.sigmoid(logits) * (torch.sigmoid(presence) >= 0.4).float()[:, :, None, None]
+            if t % MEMORY_EVERY == 0:
+                with mixed():
+                    memory.append((f.k[t], f.s[t], net.value(f.image[t], previous, f.f8[t])))
+        return previous
 
     def one_step():
         net.train()
-        ends = a.ends * min(1.0, 0.3 + trainer.step / 2500)  # following first, then where to stop
-        clips = [clip(pool, rng, a.pseudo, ends) for _ in range(a.batch)]
-        images = torch.from_numpy(np.stack([c[0] for c in clips]).astype(np.float32))  # B, L+1, H, W
+        ends = a.ends * min(1.0, 0.3 + (trainer.step + learnt) / 2500)  # following first, then where to stop
+        walk = walk_length(rng) if a.walk else 0
+        clips = [clip(pool, rng, a.pseudo, ends, walk) for _ in range(a.batch)]
+        images = torch.from_numpy(np.stack([c[0] for c in clips]).astype(np.float32))  # B, n+1, H, W
         truths = torch.from_numpy(np.stack([c[1] for c in clips]).astype(np.float32))
         first = torch.from_numpy(np.stack([prompt(c[1][0], rng, a.defects) for c in clips]))[:, None]
         second = torch.from_numpy(np.stack([prompt(c[1][-1], rng, 0.5 * a.defects) for c in clips]))[:, None]
-        b = a.batch
+        b, count = a.batch, LENGTH + walk
         total = l_mask = l_dice = l_presence = 0.0
         iou, n_iou = 0.0, 0
+        f = Frames(net, images, walk)
         with mixed():
-            flat = images.transpose(0, 1).reshape(-1, 1, SIZE, SIZE)
-            f8, k, s, e = (x.unflatten(0, (LENGTH + 1, b)) for x in net.key(flat))
-            image = flat.unflatten(0, (LENGTH + 1, b))
-            memory = [(k[0], s[0], net.value(image[0], first, f8[0])), (k[-1], s[-1], net.value(image[-1], second, f8[-1]))]
-        previous = first
-        smoothed = [[maps.smooth(c[0][t]) for c in clips] for t in range(LENGTH)]
-        for t in range(1, LENGTH):
-            mk, ms, mv = (torch.cat([m[n].flatten(2).float() for m in memory], 2) for n in range(3))
-            r = nets.read(mk, ms, mv, k[t].flatten(2).float(), e[t].flatten(2).float()).reshape(b, -1, *f8.shape[3:])
-            near = torch.from_numpy(np.stack([maps.neighbour_maps(q, p[0]) for q, p in zip(smoothed[t], previous.numpy())]))
-            with mixed():
-                logits, presence = net.decode(image[t], image[t - 1], near, r)
-            logits, presence = logits.float(), presence.float()
+            memory = [(f.k[0], f.s[0], net.value(f.image[0], first, f.f8[0])), (f.k[-1], f.s[-1], net.value(f.image[-1], second, f.f8[-1]))]
+        previous = walked(walk, clips, first, memory, f) if walk else first
+        for t in range(walk + 1, count):
+            logits, presence = decoded(t, clips, previous, memory, f)
             truth = truths[:, t : t + 1]
             there = (truth.sum((1, 2, 3)) >= 4).float()[:, None]
             lm = F.binary_cross_entropy_with_logits(logits, truth)
@@ -223,11 +272,11 @@ def main(argv=None):
             if ok.any():
                 both = ((m & (truth > 0.5)).sum((1, 2, 3)) / (m | (truth > 0.5)).sum((1, 2, 3)).clamp(min=1))[ok]
                 iou, n_iou = iou + both.sum().item(), n_iou + int(ok.sum())
-            if t % MEMORY_EVERY == 0 and t + 1 < LENGTH:
+            if t % MEMORY_EVERY == 0 and t + 1 < count:
                 with mixed():
-                    memory.append((k[t], s[t], net.value(image[t], previous, f8[t])))
+                    memory.append((f.k[t], f.s[t], net.value(f.image[t], previous, f.f8[t])))
             # Early on the chain of own predictions is too poor to learn from: some samples go on from a (nearly) true mask.
-            forced = torch.from_numpy(rng.random(b) < max(0.1, 0.35 - trainer.step / 3000))
+            forced = torch.from_numpy(rng.random(b) < max(0.1, 0.35 - (trainer.step + learnt) / 3000))
             if forced.any():
                 near = torch.from_numpy(np.stack([prompt(c[1][t], rng, a.defects) for c in clips]))[:, None]
                 previous = torch.where(forced[:, None, None, None], near, previous)
