@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from . import data, infer, losses, maps, nets
-from .defects import defective
+from .defects import add_reading, defective
 from .precision import mixed
 from .scan import load_scans
 from .splits import shares_for
@@ -125,7 +125,7 @@ def initial_clicks(truth, rng):
 
 
 class Item:
-    def __init__(self, pool, rng, pseudo, defects, neighbours):
+    def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order"):
         if rng.random() < neighbours:
             self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo)
             self.smooth, self.previous, self.blank = maps.smooth(self.image), previous.astype(np.float32), rng.random() < 0.2
@@ -138,7 +138,7 @@ class Item:
         self.previous = np.zeros((SIZE, SIZE), np.float32)
         self.blank = rng.random() < 0.2
         if bad:
-            self.previous = defective(self.truth, rng).astype(np.float32)
+            self.previous = defective(self.truth, rng, reading).astype(np.float32)
             if rng.random() < 0.5:  # soft, as a propagated probability
                 self.previous = cv2.GaussianBlur(self.previous, (0, 0), rng.uniform(0.5, 2.5))
             self.positive, self.negative = [], []
@@ -220,6 +220,7 @@ def main(argv=None):
     p.add_argument("--pseudo", type=float, default=0.25, help="share of pseudo-objects among the real scans' samples")
     p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
     p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
+    add_reading(p)
     p.add_argument("--val-every", type=int, default=1000)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--resume", nargs="?", const="last.pt")
@@ -246,7 +247,7 @@ def main(argv=None):
             return net(image, m).float()
 
     def one_step():
-        items = [Item(pool, rng, a.pseudo, a.defects, a.neighbours) for _ in range(a.batch)]
+        items = [Item(pool, rng, a.pseudo, a.defects, a.neighbours, a.reading) for _ in range(a.batch)]
         rounds = rng.choice(len(ROUNDS), p=ROUNDS)
         trainer.net.eval()
         for _ in range(rounds):

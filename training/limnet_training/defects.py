@@ -19,6 +19,11 @@ ELEMENT = np.ones((3, 3), np.uint8)
 IOU, TRIES = (0.3, 0.95), 10
 
 
+def add_reading(parser) -> None:
+    """--reading of a command line: which of the two readings of the paper's probabilities."""
+    parser.add_argument("--reading", choices=sorted(ASSIGNMENTS), default="text-order", help="how the paper's probabilities belong to the kinds of defects")
+
+
 def draw_kind(rng, assignment: str = "text-order") -> str:
     kinds = ASSIGNMENTS[assignment]
     return list(kinds)[rng.choice(len(kinds), p=list(kinds.values()))]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from . import data, infer, losses, maps, nets
-from .defects import defective
+from .defects import add_reading, defective
 from .precision import mixed
 from .scan import load_scans
 from .splits import shares_for
@@ -94,11 +94,11 @@ def clip(pool: data.Pool, rng, pseudo: float, ends: float, walk: int = 0):
         return data.appearance(np.stack(images), rng), np.stack(truths)
 
 
-def prompt(truth, rng, defects):
+def prompt(truth, rng, defects, reading="text-order"):
     """The mask that the clip starts from: true, or as a click leaves it."""
     m = truth
     if truth.sum() >= 12 and rng.random() < defects:
-        bad = defective(truth, rng)
+        bad = defective(truth, rng, reading)
         union = (bad | truth).sum()
         if (bad & truth).sum() > 0.6 * union:
             m = bad
@@ -195,6 +195,7 @@ def main(argv=None):
     p.add_argument("--ends", type=float, default=0.45, help="share of clips that run past an end of the object")
     p.add_argument("--defects", type=float, default=0.3)
     p.add_argument("--walk", type=int, default=1, choices=(0, 1), help="1: six of ten clips begin with a walk of 2 to 13 slices on the network's own results")
+    add_reading(p)
     p.add_argument("--val-every", type=int, default=1500)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
@@ -248,8 +249,8 @@ def main(argv=None):
         clips = [clip(pool, rng, a.pseudo, ends, walk) for _ in range(a.batch)]
         images = torch.from_numpy(np.stack([c[0] for c in clips]).astype(np.float32))  # B, n+1, H, W
         truths = torch.from_numpy(np.stack([c[1] for c in clips]).astype(np.float32))
-        first = torch.from_numpy(np.stack([prompt(c[1][0], rng, a.defects) for c in clips]))[:, None]
-        second = torch.from_numpy(np.stack([prompt(c[1][-1], rng, 0.5 * a.defects) for c in clips]))[:, None]
+        first = torch.from_numpy(np.stack([prompt(c[1][0], rng, a.defects, a.reading) for c in clips]))[:, None]
+        second = torch.from_numpy(np.stack([prompt(c[1][-1], rng, 0.5 * a.defects, a.reading) for c in clips]))[:, None]
         b, count = a.batch, LENGTH + walk
         total = l_mask = l_dice = l_presence = 0.0
         iou, n_iou = 0.0, 0
@@ -278,7 +279,7 @@ def main(argv=None):
             # Early on the chain of own predictions is too poor to learn from: some samples go on from a (nearly) true mask.
             forced = torch.from_numpy(rng.random(b) < max(0.1, 0.35 - (trainer.step + learnt) / 3000))
             if forced.any():
-                near = torch.from_numpy(np.stack([prompt(c[1][t], rng, a.defects) for c in clips]))[:, None]
+                near = torch.from_numpy(np.stack([prompt(c[1][t], rng, a.defects, a.reading) for c in clips]))[:, None]
                 previous = torch.where(forced[:, None, None, None], near, previous)
         n = LENGTH - 1
         return total / n, {"mask": l_mask / n, "dice": l_dice / n, "presence": l_presence / n, "iou": iou / max(1, n_iou)}
