@@ -237,7 +237,7 @@ def main(argv=None):
         trainer.resume(a.resume)
     rng = trainer.rng
     scans = load_scans(a.index, "train")
-    pool = data.Pool(scans, rng, shares_for(SHARES, scans))
+    pool = data.Pool(scans, rng, shares_for(SHARES, scans), made=trainer.made)
     val = validation_set(a.index)
 
     def forward(net, items):

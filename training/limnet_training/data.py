@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import cv2
 import numpy as np
 
@@ -60,58 +62,72 @@ def view_matrix(centre, side, size, rng, turn=True):
     return np.concatenate([a, t[:, None]], 1).astype(np.float64), scale
 
 
-class Pool:
-    """All training scans; draws (scan, axis, object mask [n, rows, cols] bool) with the given shares."""
+RENEWED = {"synthetic": 0.02, "painted": 0.02, "pseudo": 0.01}  # share of draws before which what is drawn is made anew
+PIECES_FOR = 20  # pseudo-objects that are put together from one set of supervoxels
 
-    def __init__(self, scans: list[Scan], rng, shares: dict, n_synthetic=120, n_pseudo=5):
-        self.rng, self.shares, self.n_pseudo = rng, shares, n_pseudo
+
+class Pool:
+    """All training scans; draws (scan, axis, object mask [n, rows, cols] bool) with the given shares. What it makes up itself (synthetic and
+    painted volumes, pseudo-objects) is a function of the seed, its place and how often that was renewed: `made` holds these counts and goes
+    into the checkpoint, so that a resumed run draws the same."""
+
+    def __init__(self, scans: list[Scan], rng, shares: dict, n_synthetic=120, n_pseudo=5, made: dict | None = None):
+        self.rng, self.shares, self.n_pseudo, self.n_synthetic = rng, shares, n_pseudo, n_synthetic
+        self.made = {"seed": 1, "renewed": {}} if made is None else made
         self.by_set: dict[str, list[Scan]] = {}
         for s in scans:
             self.by_set.setdefault(s.dataset, []).append(s)
-        self.made = {name: [make() for _ in range(n_synthetic)] for name, make in (("synthetic", self.synthetic), ("painted", self.painted)) if shares.get(name)}
-        self.names = [n for n in shares if n in self.made or n in self.by_set]
+        self.volumes: dict[tuple, tuple[int, Scan]] = {}
+        self.makers = {name: make for name, make in (("synthetic", synthetic), ("painted", self.painted)) if shares.get(name) and n_synthetic}
+        self.names = [n for n in shares if n in self.makers or n in self.by_set]
         self.p = np.array([shares[n] for n in self.names], float)
         self.p /= self.p.sum()
 
-    def synthetic(self) -> Scan:
-        return synthetic(self.rng)
-
-    def painted(self) -> Scan:
+    def painted(self, rng) -> Scan:
         sets = list(self.by_set)
-        scans = self.by_set[sets[self.rng.integers(len(sets))]]
-        return painted(scans[self.rng.integers(len(scans))], self.rng)
+        scans = self.by_set[sets[rng.integers(len(sets))]]
+        return painted(scans[rng.integers(len(scans))], rng)
+
+    def count(self, key: tuple, share: float) -> int:
+        """How often what has this key was renewed; now and then (`share`) once more."""
+        if self.rng.random() < share:
+            self.made["renewed"][key] = self.made["renewed"].get(key, 0) + 1
+        return self.made["renewed"].get(key, 0)
+
+    def random(self, *key):
+        """The generator that belongs to a key of words and numbers."""
+        return np.random.default_rng([self.made["seed"], *(k if isinstance(k, int) else zlib.crc32(k.encode()) for k in key)])
+
+    def volume(self, name: str) -> Scan:
+        key = (name, int(self.rng.integers(self.n_synthetic)))
+        n = self.count(key, RENEWED[name])
+        if key not in self.volumes or self.volumes[key][0] != n:
+            self.volumes[key] = n, self.makers[name](self.random(*key, n))
+        return self.volumes[key][1]
 
     def pseudo(self, scan: Scan) -> np.ndarray | None:
-        """A region of like grey values, or supervoxels: half and half."""
-        if self.rng.random() < 0.5:
-            return pseudo_object(scan, self.rng)
-        if scan.pieces is None or self.rng.random() < 0.05:
-            scan.pieces = supervoxels(scan, self.rng)
-        return supervoxel_object(scan, scan.pieces, self.rng)
+        """A region of like grey values, or supervoxels: half and half. None where nothing was found."""
+        place = int(self.rng.integers(self.n_pseudo))
+        n = self.count((scan.id, place), RENEWED["pseudo"])
+        if place not in scan.pseudo or scan.pseudo[place][0] != n:
+            rng = self.random(scan.id, place, n)
+            obj = pseudo_object(scan, rng) if rng.random() < 0.5 else supervoxel_object(scan, self.pieces(scan, (place + self.n_pseudo * n) // PIECES_FOR), rng)
+            scan.pseudo[place] = n, None if obj is None else np.packbits(obj, axis=2)
+        packed = scan.pseudo[place][1]
+        return None if packed is None else np.unpackbits(packed, axis=2, count=scan.voxels.shape[2]).astype(bool)
+
+    def pieces(self, scan: Scan, version: int):
+        if scan.pieces is None or scan.pieces[0] != version:
+            scan.pieces = version, supervoxels(scan, self.random("pieces", scan.id, version))
+        return scan.pieces[1]
 
     def draw(self, pseudo_share: float):
         """Returns (scan, voxels view [n, r, c], object view [n, r, c], stacking axis)."""
         rng = self.rng
         while True:
             name = self.names[rng.choice(len(self.names), p=self.p)]
-            if name in self.made:
-                n = int(rng.integers(len(self.made[name])))
-                if rng.random() < 0.02:
-                    self.made[name][n] = self.synthetic() if name == "synthetic" else self.painted()
-                scan = self.made[name][n]
-            else:
-                scans = self.by_set[name]
-                scan = scans[rng.integers(len(scans))]
-            obj = None
-            if name not in self.made and rng.random() < pseudo_share:
-                if len(scan.pseudo) < self.n_pseudo or rng.random() < 0.01:
-                    made = self.pseudo(scan)
-                    if made is not None:
-                        if len(scan.pseudo) >= self.n_pseudo:
-                            scan.pseudo.pop(0)
-                        scan.pseudo.append(np.packbits(made, axis=2))
-                if scan.pseudo:
-                    obj = np.unpackbits(scan.pseudo[rng.integers(len(scan.pseudo))], axis=2, count=scan.voxels.shape[2]).astype(bool)
+            scan = self.volume(name) if name in self.makers else self.by_set[name][rng.integers(len(self.by_set[name]))]
+            obj = self.pseudo(scan) if name not in self.makers and rng.random() < pseudo_share else None
             if obj is None:
                 if not scan.values:
                     continue

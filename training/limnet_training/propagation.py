@@ -217,7 +217,7 @@ def main(argv=None):
         trainer.resume(a.resume)
     rng = trainer.rng
     scans = load_scans(a.index, "train")
-    pool = data.Pool(scans, rng, shares_for(SHARES, scans))
+    pool = data.Pool(scans, rng, shares_for(SHARES, scans), made=trainer.made)
     val = validation_set(a.index)
     learnt = 3000 if a.start else 0  # a network that is begun from knows the first part of the course
 

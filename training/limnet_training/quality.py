@@ -188,7 +188,7 @@ def train(a) -> None:
     crops, scores = (np.concatenate([m[k] for m in made]) for k in ("crops", "scores"))
     held = np.load(a.val_pairs)
     scans = load_scans(a.index, "train", ("volume",))
-    pool = data.Pool(scans, rng, shares_for(MADE, scans), n_synthetic=60)
+    pool = data.Pool(scans, rng, shares_for(MADE, scans), n_synthetic=60, made=trainer.made)
 
     def one_step():
         trainer.net.train()

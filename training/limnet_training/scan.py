@@ -23,8 +23,8 @@ class Scan:
     ct: bool
     flat: bool = False  # a 2D image
     values: list = field(default_factory=list)
-    pseudo: list = field(default_factory=list)
-    pieces: tuple | None = None  # its supervoxels
+    pseudo: dict = field(default_factory=dict)  # made of it by the pool: place -> (times renewed, packed object or None)
+    pieces: tuple | None = None  # its supervoxels: (version, what synthesis.supervoxels made)
 
 
 def choose_window(v: np.ndarray) -> tuple[float, float]:

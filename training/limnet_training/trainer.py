@@ -25,6 +25,7 @@ class Trainer:
         self.step, self.seconds, self.best = 0, 0.0, -1.0
         self.finish: tuple[int, int] | None = None  # (first step, steps) of the decay that is under way
         self.rng = np.random.default_rng(seed)
+        self.made = {"seed": seed, "renewed": {}}  # what data.Pool needs to make the same again
         run.mkdir(parents=True, exist_ok=True)
 
     def resume(self, name: str = "last.pt") -> bool:
@@ -39,13 +40,14 @@ class Trainer:
         record = self.run / "best.json"  # belongs to best.pt, whichever checkpoint one goes on from
         self.best = json.loads(record.read_text())["score"] if record.exists() else s["best"]
         self.rng.bit_generator.state = s["rng"]
+        self.made = s.get("made", self.made)
         if "torch" in s:
             torch.set_rng_state(s["torch"])
         return True
 
     def save(self, name: str = "last.pt") -> None:
         state = {"net": self.net.state_dict(), "average": self.average.state_dict(), "opt": self.opt.state_dict(), "step": self.step,
-                 "seconds": self.seconds, "best": self.best, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state(), "finish": self.finish}
+                 "seconds": self.seconds, "best": self.best, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state(), "finish": self.finish, "made": self.made}
         temp = self.run / f"{name}.{os.getpid()}"
         torch.save(state, temp)
         temp.replace(self.run / name)

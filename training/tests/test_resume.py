@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from limnet_training import click, propagation
+from limnet_training import click, data, propagation
 
 
 @pytest.fixture
@@ -41,13 +41,15 @@ def same(a, b) -> bool:
 
 @pytest.mark.parametrize("loop", [click, propagation], ids=["click", "propagation"])
 def test_six_steps_equal_three_and_three_after_a_resume(loop, index, tmp_path, monkeypatch):
-    """Weights, moving average, optimizer and random state to the bit. Objects that are drawn only: what a loop makes up by itself (synthetic
-    volumes, pseudo-objects) is made anew after a resume."""
-    monkeypatch.setattr(loop, "SHARES", {"balls": 1.0})
+    """Weights, moving average, optimizer and random state to the bit; what a loop makes up by itself and renews (synthetic and painted
+    volumes, pseudo-objects) is the same after a resume."""
+    monkeypatch.setattr(loop, "SHARES", {"balls": 0.5, "synthetic": 0.25, "painted": 0.25})
+    monkeypatch.setattr(data, "RENEWED", {"synthetic": 0.5, "painted": 0.5, "pseudo": 0.5})
+    monkeypatch.setattr(data.Pool.__init__, "__defaults__", (2, 2, None))  # few of each, so that one drawn before the resume comes back after it
     monkeypatch.setattr(loop, "evaluate", lambda *_: {"score": 0.5})
     if loop is click:
         monkeypatch.setattr(loop, "validation_set", lambda *_: [])
-    common = ["--index", str(index), "--batch", "2", "--pseudo", "0", "--lr", "1e-3"]
+    common = ["--index", str(index), "--batch", "2", "--pseudo", "0.5", "--lr", "1e-3"]
     for run, steps in (("whole", "6"), ("two", "3")):
         torch.manual_seed(0)
         loop.main([*common, "--run", str(tmp_path / run), "--steps", steps])
@@ -55,6 +57,6 @@ def test_six_steps_equal_three_and_three_after_a_resume(loop, index, tmp_path, m
     loop.main([*common, "--run", str(tmp_path / "two"), "--steps", "6", "--resume", "--seed", "99"])
     whole, two = saved(tmp_path / "whole"), saved(tmp_path / "two")
     assert whole["step"] == two["step"] == 6 and three["step"] == 3
-    for what in ("net", "average", "opt", "rng", "torch"):
+    for what in ("net", "average", "opt", "rng", "torch", "made"):
         assert same(whole[what], two[what]), what
     assert not same(three["net"], two["net"])
