@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from limnet_training import nets, propagation  # noqa: E402
+from limnet_training import clips, nets, propagation  # noqa: E402
 from limnet_training.data import Pool  # noqa: E402
 
 
@@ -13,14 +13,14 @@ def test_a_clip_has_the_walk_before_what_is_learnt_and_the_object_is_still_there
     rng = np.random.default_rng(3)
     pool = Pool([], rng, {"synthetic": 1.0}, n_synthetic=4)
     for _ in range(4):
-        images, truths = propagation.clip(pool, rng, 0.0, 0.5, walk)
-        assert images.shape == truths.shape == (propagation.LENGTH + walk + 1, propagation.SIZE, propagation.SIZE)
+        images, truths = clips.clip(pool, rng, 0.0, 0.5, walk)
+        assert images.shape == truths.shape == (clips.LENGTH + walk + 1, clips.SIZE, clips.SIZE)
         assert truths[0].any() and truths[walk].any()
 
 
 def test_four_of_ten_clips_are_learnt_from_at_once_and_none_walks_further_than_thirteen_slices():
     rng = np.random.default_rng(1)
-    walks = np.array([propagation.walk_length(rng) for _ in range(4000)])
+    walks = np.array([clips.walk_length(rng) for _ in range(4000)])
     assert abs((walks == 0).mean() - 0.4) < 0.03
     assert set(walks) == {0, *range(2, 14)}
 
