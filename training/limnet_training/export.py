@@ -30,7 +30,7 @@ SETTINGS = {
         "presenceThreshold": 0.4,
         "region": {"expansion": 1.75, "minSide": 32},
         "stopAfter": 3,
-        "walker": {"contrast": 20, "across": 2, "trust": 0.005, "iterations": 40},
+        "walker": {"contrast": 30, "across": 2, "trust": 0.003, "iterations": 40},
     },
     "quality": {"size": 96, "expansion": 1.5, "minSide": 32, "threshold": 0.95},
 }

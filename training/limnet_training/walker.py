@@ -27,7 +27,7 @@ def _sides(axis):
     return tuple(low), tuple(high)
 
 
-def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=20.0, across=2.0, trust=0.005, iterations=40) -> np.ndarray:
+def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40) -> np.ndarray:
     """volume [n,r,c] 0..1, probability [n,r,c] with the prompt slices (indices) in it -> new probability; prompt slices stay."""
     seen = probability >= FAINT
     if not seen.any():
