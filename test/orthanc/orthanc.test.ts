@@ -56,7 +56,15 @@ describe.skipIf(!hasOrthanc)("a study that is in Orthanc", () => {
     expect(stdout).toMatch(/1 volume\(s\) .* stay here/);
     expect(stdout).toMatch(/9 of 10 DICOM files are in the archive/);
     expect(stderr).toMatch(/1 not: .*cut off.*\n {2}.*\/cut\n/);
+    expect(stderr).toMatch(/^\[#{30}\] 9 of 10 files, \d+ MiB\/s, 1 failed$/m);
     expect((await add(orthanc.url.replace("dicom-web", ""))).stderr).toMatch(/9 not: .*root of its DICOMweb services/);
+  });
+
+  it("got there under a bar in one line of a terminal", async () => {
+    const command = [process.execPath, "--import", "tsx", join(root, "src", "cli.ts"), "studies", "add", join(folder, "dicom"), "--to", orthanc.url].map((word) => `'${word}'`).join(" ");
+    // The command of that name gives it a terminal.
+    const { stdout } = await promisify(execFile)("script", ["-qec", `${command} 2>&1 || true`, "/dev/null"], { cwd: root });
+    expect(stdout).toMatch(/\r\[#{30}\] 9 of 10 files, \d+ MiB\/s, 1 failed {3}\r?\n/);
   });
 
   it("is the next sample, clicked in rounds, saved, found in Orthanc, and opened again after a restart", async () => {
