@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from . import data, infer, losses, maps, nets
 from .clips import LENGTH, clip, prompt, walk_length
 from .defects import add_reading
+from .export import SETTINGS
 from .precision import mixed
 from .scan import load_scans
 from .splits import shares_for
@@ -153,7 +154,7 @@ def main(argv=None):
         previous = first
         for t in range(1, walk + 1):
             logits, presence = decoded(t, clips, previous, memory, f)
-            previous = torch.sigmoid(logits) * (torch.sigmoid(presence) >= 0.4).float()[:, :, None, None]
+            previous = torch.sigmoid(logits) * (torch.sigmoid(presence) >= SETTINGS["propagation"]["presenceThreshold"]).float()[:, :, None, None]
             if t % MEMORY_EVERY == 0:
                 with mixed():
                     memory.append((f.k[t], f.s[t], net.value(f.image[t], previous, f.f8[t])))
