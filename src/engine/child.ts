@@ -10,6 +10,7 @@ import { OnnxNetworks, type OnnxOptions } from "./onnx.js";
 import type { EngineCommand, EngineEvent, SegmentJob, Urgency } from "./protocol.js";
 import { Reservations } from "./reservations.js";
 import { runSegment } from "./run.js";
+import { StateWriter } from "./state.js";
 import { Turns } from "./turns.js";
 import { VolumeStore } from "./volumes.js";
 
@@ -59,7 +60,7 @@ async function main({ modelsDir, model: name, threads, device, precision, cacheB
   globalThis.gc?.();
   const budget = planMemory(memoryBytes);
   const volumes = new VolumeStore();
-  const bench = { model: model.digest, volumes, cache: new FeatureCache(cacheBytes ?? budget.cacheBytes) };
+  const bench = { model: model.digest, volumes, cache: new FeatureCache(cacheBytes ?? budget.cacheBytes), states: new StateWriter() };
   // Without a budget, volumes are kept up to the store's own measure.
   const reservations = new Reservations(budget.workBytes, (room) => volumes.setBudget(Math.min(room, 2 ** 30)));
   const running = new Map<number, AbortController>();

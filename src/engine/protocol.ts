@@ -87,6 +87,8 @@ export interface RoundResult {
   readonly fusedPath: string;
   /** SHA-256 of that file. Absent: not known. */
   readonly digest?: string;
+  /** SHA-256 of the file of the mask beside it. Absent: there is none. */
+  readonly mask?: string;
   readonly slice: number;
   /** Only slices where previous and current differ, and the clicked ones. */
   readonly slices: readonly SliceDecision[];
@@ -105,6 +107,13 @@ export interface SegmentResult {
   readonly features?: { readonly hits: number; readonly misses: number };
 }
 
+/** A round whose mask can be answered with while its state is still being written. */
+export interface MaskMade {
+  readonly round: Omit<RoundResult, "fusedPath" | "digest">;
+  /** As in SegmentResult. */
+  readonly model: string;
+}
+
 /**
  * What differs on one slice between the mask before the round and the mask that propagation found. `box`: top, left, bottom, right,
  * the last two exclusive, in rows and columns of the slice; null where nothing differs. `bits`: base64 of the deflated (zlib)
@@ -116,7 +125,7 @@ export interface SliceChange {
 }
 
 export interface Progress {
-  /** "write": the mask beside the output is there (`masks`), the output not yet. */
+  /** "write": the round is computed, the output is not written yet. */
   readonly stage: "load" | "click" | "propagate" | "fuse" | "write";
   /** Round of this job, from 0. */
   readonly round: number;
@@ -125,6 +134,8 @@ export interface Progress {
   readonly total?: number;
   /** With stage "propagate", where the job asked for it. Fusion may still keep the mask of before. */
   readonly change?: SliceChange;
+  /** With stage "write", where the mask lies beside the output already (`masks`). */
+  readonly made?: MaskMade;
 }
 
 /** Parent to child. */

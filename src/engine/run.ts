@@ -16,7 +16,7 @@ import { planeShape, readSlice, writeSlice } from "../imaging/slices.js";
 import type { VolumeHeader } from "../imaging/volume.js";
 import { isJudged, type Progress, type RoundRequest, type RoundResult, type SegmentJob, type SegmentResult, type SliceDecision } from "./protocol.js";
 import { writeMaskBits } from "./mask-bits.js";
-import { readState, writeState } from "./state.js";
+import { readState, type StateWriter } from "./state.js";
 import type { VolumeStore } from "./volumes.js";
 
 export interface Workbench {
@@ -25,6 +25,7 @@ export interface Workbench {
   readonly model: string;
   readonly volumes: VolumeStore;
   readonly cache: FeatureCache;
+  readonly states: StateWriter;
   readonly signal?: AbortSignal;
   /** Awaited between slices: more pressing jobs go first. */
   readonly pause?: () => Promise<void>;
@@ -47,7 +48,7 @@ interface Bench extends Workbench {
  * Throws bad_click, bad_request, bad_volume, out_of_memory, engine_cancelled, engine_failed.
  */
 export async function runSegment(job: SegmentJob, workbench: Workbench): Promise<SegmentResult> {
-  const { volumes, model, pause, onProgress } = workbench;
+  const { volumes, model, states, pause, onProgress } = workbench;
   if (job.outputs.length !== job.rounds.length) throw new LimnetError("bad_request", "A job needs one output per round.");
   await pause?.();
   onProgress?.({ stage: "load", round: 0 });
@@ -65,24 +66,21 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
     checkRound(request, source);
     const done = await runRound(bench, n, request, past, fused);
     const output = job.outputs[n];
-    if (job.keepCurrent) await writeState(`${output}.current`, done.current);
-    // The mask first: an answer can be made of it while the state is packed.
-    const mask = job.masks && writeMaskBits(output, done.fused);
+    if (job.keepCurrent) await states.write(`${output}.current`, done.current);
+    // The mask first: it is all that an answer needs.
+    const mask = job.masks ? await writeMaskBits(output, done.fused, { atOnce: true }) : null;
+    const round = { slice: request.slice, ...done.result, ...(mask !== null && { mask }) };
+    onProgress?.({ stage: "write", round: n, ...(mask !== null && { made: { round, model } }) });
     // Whoever asked puts it into a journal, and there it is synced.
-    const state = writeState(output, done.fused, { synced: false });
-    // A failure is met below.
-    state.catch(() => undefined);
-    await mask;
-    onProgress?.({ stage: "write", round: n });
-    const digest = await state;
-    rounds.push({ fusedPath: output, digest, slice: request.slice, ...done.result });
+    const digest = await states.write(output, done.fused, { synced: false });
+    rounds.push({ fusedPath: output, digest, ...round });
     fused = done.fused;
     past.push(request);
   }
   return { rounds, model, features: workbench.cache.count() };
 }
 
-type RoundFigures = Omit<RoundResult, "fusedPath" | "digest" | "slice">;
+type RoundFigures = Omit<RoundResult, "fusedPath" | "digest" | "mask" | "slice">;
 
 async function runRound(
   bench: Bench, round: number, { slice, clicks }: RoundRequest, past: readonly RoundRequest[], previous: Uint8Array | null,

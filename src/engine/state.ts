@@ -5,10 +5,13 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
 import { LimnetError } from "../errors.js";
+import { RunPacker } from "../imaging/gzip-runs.js";
 
 const unpack = promisify(gunzip);
 /** Voxels of one gzip member: each takes half a megabyte to pack. */
 const memberBytes = 1 << 21;
+/** Files up to this size are packed in a third of the time, up to three times as large; larger ones are made as small as they get quickly. */
+const quickBytes = 4 << 20;
 
 /** Reads a volume of `voxels` bytes. Throws engine_failed when it is missing, damaged or of another size. */
 export async function readState(path: string, voxels: number): Promise<Uint8Array> {
@@ -32,7 +35,7 @@ export function diskFull(cause: unknown): LimnetError {
  * Members of one gzip file that are packed side by side on the thread pool: readers of gzip take them for one. Level 1 with runs alone: a
  * quarter of the time of level 6, and masks are made of runs.
  */
-async function pack(volume: Uint8Array): Promise<Buffer> {
+async function packLarge(volume: Uint8Array): Promise<Buffer> {
   const members: Promise<Buffer>[] = [];
   for (let at = 0; at === 0 || at < volume.length; at += memberBytes) {
     members.push(promisify(gzip)(volume.subarray(at, at + memberBytes), { level: 1, strategy: constants.Z_RLE, chunkSize: 1 << 18 }));
@@ -40,13 +43,34 @@ async function pack(volume: Uint8Array): Promise<Buffer> {
   return Buffer.concat(await Promise.all(members));
 }
 
-/**
- * Returns the digest of the file (SHA-256). After a crash there is the old file or the new one, never a part. Not `synced`: only a crash
- * of the machine could leave a part, for whoever knows the digest, or syncs by itself (journal.ts).
- */
-export async function writeState(path: string, volume: Uint8Array, { synced = true } = {}): Promise<string> {
-  const bytes = await pack(volume);
-  const digest = createHash("sha256").update(bytes).digest("hex");
+/** Writes states one after the other, as the memory that they are packed into is used again. */
+export class StateWriter {
+  readonly #packer = new RunPacker(quickBytes);
+  #tail: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Returns the digest of the file (SHA-256). After a crash there is the old file or the new one, never a part. Not `synced`: only a crash
+   * of the machine could leave a part, for whoever knows the digest, or syncs by itself (journal.ts).
+   * @throws LimnetError disk_full; engine_failed where it cannot be written
+   */
+  write(path: string, volume: Uint8Array, { synced = true } = {}): Promise<string> {
+    const mine = this.#tail.then(async () => {
+      const bytes = this.#packer.pack(volume) ?? (await packLarge(volume));
+      const digest = createHash("sha256").update(bytes).digest("hex");
+      await put(path, bytes, synced);
+      return digest;
+    });
+    this.#tail = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+/** One state, as StateWriter writes it. */
+export function writeState(path: string, volume: Uint8Array, options?: { synced?: boolean }): Promise<string> {
+  return new StateWriter().write(path, volume, options);
+}
+
+async function put(path: string, bytes: Buffer, synced: boolean): Promise<void> {
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
     const file = await open(temporary, "wx");
@@ -57,14 +81,13 @@ export async function writeState(path: string, volume: Uint8Array, { synced = tr
       await file.close();
     }
     await rename(temporary, path);
-    if (!synced) return digest;
+    if (!synced) return;
     const folder = await open(dirname(path), "r");
     try {
       await folder.sync();
     } finally {
       await folder.close();
     }
-    return digest;
   } catch (cause) {
     await rm(temporary, { force: true });
     const { code } = cause as NodeJS.ErrnoException;

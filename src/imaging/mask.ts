@@ -31,13 +31,25 @@ export interface MaskOptions {
 export async function encodeMask(
   mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, path: string, options: MaskOptions = {},
 ): Promise<void> {
+  checkSize(mask, shape);
   const { header, voxels, gzip } = layMask(mask, shape, geometry, extension, options);
   await writeParts(path, header, voxels, gzip);
 }
 
 /** The same file as pieces in memory. */
 export async function maskParts(mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, options: MaskOptions = {}): Promise<Uint8Array[]> {
+  checkSize(mask, shape);
   return partsOf(layMask(mask, shape, geometry, extension, options));
+}
+
+/** What stands before the voxels of such a file, where they follow as they are, a byte each; null where they do not. Throws as encodeMask. */
+export function plainHeader(shape: Shape, geometry: Geometry, extension: string, options: MaskOptions = {}): Buffer | null {
+  const { header, voxels, gzip } = layMask(new Uint8Array(0), shape, geometry, extension, options);
+  return gzip === "none" && voxels.BYTES_PER_ELEMENT === 1 ? header : null;
+}
+
+function checkSize(mask: Uint8Array, shape: Shape): void {
+  if (mask.length !== shape[0] * shape[1] * shape[2]) throw new RangeError(`a mask of ${mask.length} voxels for a grid of ${shape.join(" x ")}`);
 }
 
 function layMask(mask: Uint8Array, shape: Shape, geometry: Geometry, extension: string, options: MaskOptions): Laid {
@@ -45,7 +57,6 @@ function layMask(mask: Uint8Array, shape: Shape, geometry: Geometry, extension: 
   if (!maskDtypes.includes(dtype)) {
     throw new LimnetError("bad_params", `Masks are not written in that type. Choose one of ${maskDtypes.join(", ")}.`);
   }
-  if (mask.length !== shape[0] * shape[1] * shape[2]) throw new RangeError(`a mask of ${mask.length} voxels for a grid of ${shape.join(" x ")}`);
   const volume: Volume = { voxels: dtype === "uint8" ? mask : arrayOf[dtype].from(mask), shape, geometry, slope: 1, intercept: 0 };
   const encoding = compress ? "gzip" : "raw";
   switch (extension.toLowerCase()) {

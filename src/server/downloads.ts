@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Response } from "express";
+import type { Pieces } from "../apps/result-file.js";
 import { LimnetError } from "../errors.js";
 
 /** Content type by file name, as Python guesses it: volumes are octet streams, MITK looks for that very text. */
@@ -30,13 +31,16 @@ function headersOf(res: Response, name: string): void {
 }
 
 /** Sends what is in memory, with its length. Resolves when it is gone out, or the client is. */
-export async function sendBytes(res: Response, parts: readonly Uint8Array[], name: string): Promise<void> {
+export async function sendBytes(res: Response, parts: Pieces, name: string): Promise<void> {
   headersOf(res, name);
-  res.status(200).setHeader("Content-Length", parts.reduce((sum, part) => sum + part.length, 0));
+  res.status(200).setHeader("Content-Length", parts.bytes);
   await sendPieces(res, parts);
 }
 
-/** No faster than the client reads; a client that hung up ends it. Resolves when all is gone out. */
+/**
+ * No faster than the client reads; a client that hung up ends it. Resolves when all is gone out. A piece that made it wait has gone out when
+ * the next is asked for: its memory may be used again.
+ */
 async function sendPieces(res: Response, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
   const heard = (event: "drain" | "finish") => new Promise<void>((resolve) => {
     const over = () => {
@@ -74,13 +78,13 @@ export async function sendDownload(res: Response, path: string, name: string, mi
  * The reply of /infer: part `params`, then part `image`. Slicer's client hands the raw socket to Python's multipart parser, so the
  * length is always told and nothing is chunked or compressed; MITK splits the text at fixed strings, so order and headers are fixed.
  */
-export async function sendMultipart(res: Response, json: unknown, file: { path: string; name: string; parts?: readonly Uint8Array[] }): Promise<void> {
+export async function sendMultipart(res: Response, json: unknown, file: { path: string; name: string; parts?: Pieces }): Promise<void> {
   const boundary = randomBytes(16).toString("hex");
   const head = Buffer.from(
     `--${boundary}\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(json)}\r\n` +
     `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${file.name}"\r\nContent-Type: ${mimeType(file.name)}\r\n\r\n`);
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const size = file.parts ? file.parts.reduce((sum, part) => sum + part.length, 0) : (await stat(file.path)).size;
+  const size = file.parts?.bytes ?? (await stat(file.path)).size;
   res.status(200);
   res.setHeader("Content-Type", `multipart/form-data; boundary=${boundary}`);
   res.setHeader("Content-Length", head.length + size + tail.length);

@@ -49,7 +49,7 @@ async function segment(): Promise<Uint8Array> {
 
 /** Leaves only the journals, as where the masks were lost: what comes then was computed. */
 async function forgetMasks(): Promise<number> {
-  const names = (await readdir(join(studies, ".limnet", "objects"), { recursive: true })).filter((name) => name.endsWith(".gz"));
+  const names = (await readdir(join(studies, ".limnet", "objects"), { recursive: true })).filter((name) => /\.gz(\.mask)?$/.test(name));
   for (const name of names) await rm(join(studies, ".limnet", "objects", name));
   return names.length;
 }

@@ -6,9 +6,10 @@ import { writeMaskBits } from "../../engine/mask-bits.js";
 import { writeState } from "../../engine/state.js";
 import type { Shape } from "../../imaging/geometry.js";
 import type { InferResult } from "../app.js";
-import { Answer, readMask } from "./answer.js";
+import { Answer } from "./answer.js";
 import type { ObjectState } from "./object-request.js";
 import { parseMaskRequest } from "./params.js";
+import { readMask } from "./read-mask.js";
 import { emptyHistory } from "./rounds/history.js";
 
 let folder: string;
@@ -39,7 +40,7 @@ describe("an answer that is begun early", () => {
   const grid = { shape: [2, 2, 2] as Shape, geometry: { affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] } } as const;
   const wanted = parseMaskRequest({ result_extension: ".nrrd", label: "x" }, ".nii.gz");
   const stateOf = (fusedPath: string): ObjectState => ({ step: null, history: emptyHistory, fusedPath, ran: new Set(), engineSeconds: 0 });
-  const voxels = ({ file }: InferResult) => [...file!.parts!.at(-1)!];
+  const voxels = ({ file }: InferResult) => [...Buffer.concat(Array.from(file!.parts!, (piece) => Buffer.from(piece))).subarray(-8)];
 
   it("shows the packed mask that was there, before the state is", async () => {
     const state = path.join(folder, "early.gz");

@@ -1,51 +1,16 @@
 /** From the state of an object to what the client gets: the mask, its file, the JSON beside it (protocol 2.2, 2.3). */
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
-import { readMaskBits } from "../../engine/mask-bits.js";
-import { LimnetError } from "../../errors.js";
+import { readBits } from "../../engine/mask-bits.js";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import type { InferResult } from "../app.js";
-import { resultFile } from "../result-file.js";
+import { bitsFile, resultFile } from "../result-file.js";
 import type { AnswerCache } from "./answer-cache.js";
 import type { ObjectState } from "./object-request.js";
 import type { MaskRequest } from "./params.js";
 import { outOfPart, type Part, renumbered } from "./part.js";
+import { readMask } from "./read-mask.js";
 import { heldAfter, roundsOf } from "./rounds/program.js";
-
-/** Words of four voxels between two pauses, so that the thread that serves HTTP is never held for long. */
-const chunk = 1 << 20;
-/** `maskFrom` is the highest bit of a byte, so that four voxels are looked at together. */
-const fourBits = 0x01010101;
-
-/** The mask, 0 and 1, grid of the image, i fastest; `fusedPath`: stored probabilities (uint8, gzip), null for an empty mask. Where the packed mask lies beside them, they are not read; `packedOnly`: never. */
-export async function readMask(fusedPath: string | null, shape: Shape, packedOnly = false): Promise<Uint8Array> {
-  const length = shape[0] * shape[1] * shape[2];
-  if (fusedPath === null) return new Uint8Array(length);
-  const packed = await readMaskBits(fusedPath, length);
-  if (packed) return packed;
-  if (packedOnly) throw new LimnetError("engine_failed", "The packed mask of the result is not there.");
-  // One piece of output as large as all of it: pieces of the usual 16 kB cost ten times the unpacking.
-  const bytes = await promisify(gunzip)(await readFile(fusedPath), { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 1) });
-  if (bytes.length !== length) throw new LimnetError("engine_failed", "The result does not fit the image. Click once more; if it happens again, start a new label.");
-  const words = wordsOf(bytes);
-  for (let start = 0; start < words.length; start += chunk) {
-    const end = Math.min(words.length, start + chunk);
-    for (let i = start; i < end; i++) words[i] = (words[i] >>> 7) & fourBits;
-    if (end < words.length) await new Promise(setImmediate);
-  }
-  return new Uint8Array(words.buffer, words.byteOffset, length);
-}
-
-/** The bytes as words, in place where they lie so; else a copy, filled up with zeros. */
-function wordsOf(bytes: Buffer): Uint32Array {
-  if (bytes.byteOffset % 4 === 0 && bytes.length % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const words = new Uint32Array(Math.ceil(bytes.length / 4));
-  Buffer.from(words.buffer).set(bytes);
-  return words;
-}
 
 export interface AnswerOptions {
   readonly wanted: MaskRequest;
@@ -114,10 +79,16 @@ export class Answer {
     if (!writeFile) return { file: null, times: [from, from, from] };
     const parts = early ? undefined : answers?.get(this.#name(fusedPath));
     if (parts) return { file: { path: path.join(tempDir, `${randomUUID()}${extension}`), ext: extension, parts }, times: [from, from, from] };
-    const [nx, ny] = grid.shape;
+    const options = { dtype, compress, segNrrd: [{ name: label, value: 1 }] };
+    const [nx, ny, nz] = grid.shape;
+    // Of the bits as they are, where the container lets their voxels follow one another: the mask is never in memory as a whole.
+    const bits = part || fusedPath === null ? null : await readBits(fusedPath, nx * ny * nz);
+    const unpacked = performance.now();
+    const direct = bits && bitsFile(bits, grid, extension, tempDir, options);
+    if (direct) return { file: direct, times: [from, unpacked, performance.now()] };
     const mask = part ? outOfPart(await readMask(fusedPath, [nx, ny, 1], early), grid.shape, part) : await readMask(fusedPath, grid.shape, early);
     const read = performance.now();
-    const file = await resultFile(mask, grid, extension, tempDir, { dtype, compress, segNrrd: [{ name: label, value: 1 }] });
+    const file = await resultFile(mask, grid, extension, tempDir, options);
     return { file, times: [from, read, performance.now()] };
   }
 }

@@ -85,6 +85,7 @@ export class LimnetApp implements App {
   readonly #options: LimnetAppOptions;
   readonly queue: SegmentQueue;
   readonly #keeper: DiskKeeper;
+  readonly #lock: KeyedLock;
 
   constructor(options: LimnetAppOptions) {
     const { name, description, version, labels, engine, stateDir, modelDigest, memoryBytes } = options;
@@ -98,7 +99,7 @@ export class LimnetApp implements App {
     this.modelDigest = modelDigest;
     const { peers, turns } = options;
     const journals = new Journals(stateDir, { turns });
-    const lock = new KeyedLock(turns ? { turns, tell: (wish) => peers?.send({ lock: wish }) } : null);
+    const lock = this.#lock = new KeyedLock(turns ? { turns, tell: (wish) => peers?.send({ lock: wish }) } : null);
     const desk = new Desk(peers);
     peers?.listen({
       heard: (word) => {
@@ -136,9 +137,15 @@ export class LimnetApp implements App {
     await this.#options.engine?.start();
   }
 
+  /** Resolves when nothing is left of all requests, nor of what their answers did not wait for. */
+  idle(): Promise<void> {
+    return this.#lock.idle();
+  }
+
   async close(): Promise<void> {
     this.#options.peers?.close();
     await this.queue.close();
+    await this.idle();
     await this.#keeper.close();
     await this.#options.engine?.close();
   }

@@ -13,7 +13,7 @@ const decision = z.tuple([index, winner, z.number(), z.number().optional()]).tra
 const record = z.object({
   key, slice: index.nullable(),
   slices: z.array(decision),
-  seconds: z.number(), propagated: index, digest: z.string(), model: z.string(),
+  seconds: z.number(), propagated: index, digest: z.string(), mask: z.string().optional(), model: z.string(),
 });
 const way = z.object({
   model: z.string(), axis: z.union([z.literal(0), z.literal(1), z.literal(2)]),
@@ -34,6 +34,7 @@ const version = z.literal(2);
 
 const entry = z.object({
   version, n: index, time: z.string(), who: z.string(), action: z.enum(actions), ran: z.array(record),
+  wrote: z.array(z.object({ key, digest: z.string() })).optional(),
   steps: z.array(step).optional(), head: index.optional(), note: z.string().optional(),
 });
 

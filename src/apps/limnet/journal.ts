@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { SharedTurns } from "../../datastore/file-turns.js";
 import { appendSynced, copyInto, freshStampOf, replaceFile, stampOf, syncFile, syncFolder } from "../../durable.js";
+import { maskPath } from "../../engine/mask-bits.js";
 import { entryLine, snapshotLine } from "./journal-lines.js";
 import { firstNumber, readEntries, readHistory, readHistoryOfAll } from "./journal-read.js";
 import { ObjectFolder, type ObjectIdentity } from "./object-folder.js";
@@ -128,17 +129,16 @@ export class Journal extends ObjectFolder {
   }
 
   async #addAlone(done: Omit<Entry, "version" | "n" | "time">): Promise<History> {
-    const { history: before, end, first } = await this.#load(true);
-    await this.prepare();
+    const [{ history: before, end, first }] = await Promise.all([this.#load(true), this.prepare()]);
     await this.founded();
     const entry: Entry = { version: 2, n: before.n + 1, time: new Date().toISOString(), ...done };
     const history = extendHistory(before, entry);
     const text = entryLine(entry);
     try {
       // Side by side: a line whose result is missing after a crash lets it be computed again.
-      const written = await Promise.allSettled([this.#append(this.file, text), ...done.ran.map(({ key }) => syncFile(this.statePath(key)))]);
+      const written = await Promise.allSettled([this.#append(this.file, text), ...this.#resultsOf(done).map(syncFile)]);
       for (const one of written) if (one.status === "rejected") throw one.reason;
-      if (end === 0 || done.ran.length > 0) await syncFolder(this.folder);
+      if (end === 0 || done.ran.length > 0 || done.wrote) await syncFolder(this.folder);
     } catch (error) {
       // A part of the line may be there. What cannot be cut off now is cut off when the journal is read again.
       this.#loaded = null;
@@ -149,6 +149,11 @@ export class Journal extends ObjectFolder {
     this.#loaded = { history, end: size, first: first || size, stamp: await stampOf(this.file) };
     if (size > Math.max(this.#packBytes, 2 * this.#loaded.first)) await this.#pack(history).catch(() => undefined);
     return history;
+  }
+
+  /** Files that a line names. Of a state that is not written yet, that is its mask. */
+  #resultsOf({ ran, wrote = [] }: Pick<Entry, "ran" | "wrote">): string[] {
+    return [...ran.map(({ key, digest }) => (digest === "" ? maskPath(this.statePath(key)) : this.statePath(key))), ...wrote.map(({ key }) => this.statePath(key))];
   }
 
   /** All lines that were ever written, the oldest first, archives included; for reading (GET journal, provenance). */

@@ -79,6 +79,11 @@ export class KeyedLock {
     }
   }
 
+  /** Resolves when no work of before is left. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values());
+  }
+
   /** Where another server has it, after that one. */
   async #among<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#shared === null) return work();

@@ -5,6 +5,7 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { keepFolder, nullIfMissing, replaceFile, stampOf } from "../../durable.js";
+import { maskPath } from "../../engine/mask-bits.js";
 import { fileDigest } from "../../imaging/digest.js";
 import type { StateRecord } from "./rounds/history.js";
 
@@ -78,10 +79,14 @@ export class ObjectFolder {
     await keepFolder(this.folder, made);
   }
 
-  /** Whether the result of a round is there and is what was written. */
-  async holds(record: StateRecord): Promise<boolean> {
-    const digest = await fileDigest(this.statePath(record.key)).catch(() => null);
-    return digest === record.digest;
+  /** Whether the result of a round is there and is what was written: what a next round goes on from. */
+  async holds({ key, digest }: StateRecord): Promise<boolean> {
+    return digest !== "" && (await fileDigest(this.statePath(key)).catch(() => null)) === digest;
+  }
+
+  /** Whether its mask is: what an answer is made of. */
+  async holdsMask({ key, mask }: StateRecord): Promise<boolean> {
+    return mask !== undefined && (await fileDigest(maskPath(this.statePath(key))).catch(() => null)) === mask;
   }
 
   /** Deletes every result but those of `keep`, and the masks that the object starts from. */

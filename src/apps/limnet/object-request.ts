@@ -18,6 +18,8 @@ export interface ObjectRequest {
   readonly ready?: (fusedPath: string | null) => void;
   /** Told, where the engine says so, that the packed mask of the state to come lies beside its place; the state may still fail. */
   readonly masked?: (fusedPath: string) => void;
+  /** The answer is made of the mask alone and need not wait for the state behind it: ObjectWork.rest does. */
+  readonly early?: boolean;
 }
 
 /** Who is told how the work goes on. `round` counts from 1. */

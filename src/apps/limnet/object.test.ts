@@ -20,22 +20,40 @@ describe("what is kept on disk", () => {
     await ask({ foreground: [a, c] });
     const { journal } = await bench.stateFiles();
     const text = await readFile(journal, "utf8");
-    await truncate(journal, text.length - 7);
+    // The last line says that the state is written, too.
+    await truncate(journal, text.trimEnd().lastIndexOf("\n") - 7);
     const again = await ask({ foreground: [a, c] }, { to: bench.reopen() });
     expect(bench.engine.jobs.at(-1)!.state.rounds).toHaveLength(1);
     expect(again.own.round).toBe(2);
     const lines = (await readFile(journal, "utf8")).trimEnd().split("\n");
-    expect(lines.map((line) => JSON.parse(line).action)).toEqual(["infer", "repair", "infer"]);
+    expect(lines.map((line) => JSON.parse(line).action)).toEqual(["infer", "repair", "infer", "round"]);
   });
 
   test("a result that is missing or damaged is computed again", async () => {
     const { mask } = await ask({ foreground: [a, c] });
-    for (const file of (await bench.stateFiles()).states) await writeFile(file, "no gzip");
+    const files = async () => {
+      const { states, masks } = await bench.stateFiles();
+      return [...states, ...masks];
+    };
+    for (const file of await files()) await writeFile(file, "no gzip");
     expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
     expect(bench.engine.jobs).toHaveLength(4);
-    for (const file of (await bench.stateFiles()).states) await rm(file);
+    for (const file of await files()) await rm(file);
     expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
     expect(bench.engine.jobs).toHaveLength(6);
+  });
+
+  test("either file of a round is enough for its mask; the next round computes the state again where that is the one that is gone", async () => {
+    const { mask } = await ask({ foreground: [a, c] });
+    for (const file of (await bench.stateFiles()).masks) await writeFile(file, "no gzip");
+    expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
+    expect(bench.engine.jobs).toHaveLength(2);
+    const two = await ask({ foreground: [a, c, [0, 0, 7]] });
+    for (const file of (await bench.stateFiles()).states) await rm(file);
+    expect((await ask({ foreground: [a, c, [0, 0, 7]] })).mask).toEqual(two.mask);
+    expect(bench.engine.jobs).toHaveLength(3);
+    await ask({ foreground: [a, c, [0, 0, 7], [1, 1, 1]] });
+    expect(bench.engine.jobs.slice(3).map((job) => job.state.rounds.length)).toEqual([0, 1, 2, 3]);
   });
 
   test("results of other networks are computed again, known beforehand or not", async () => {
@@ -69,6 +87,73 @@ describe("what is kept on disk", () => {
     expect(await readFile(journal, "utf8")).toBe(before);
     expect((await bench.stateFiles()).states).toEqual(states);
     expect((await ask({ foreground: [a, c] })).own.round).toBe(2);
+  });
+});
+
+describe("an answer that does not wait for its state", () => {
+  /** The state of the second round is not written before `write` is called. */
+  async function unwritten() {
+    await ask({ foreground: [a] });
+    let write = () => {};
+    const held = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    bench.engine.after = () => held;
+    const answer = await ask({ foreground: [a, c] }, { early: true });
+    bench.engine.after = async () => {};
+    return { answer, write };
+  }
+  const lines = async () => (await readFile((await bench.stateFiles()).journal, "utf8")).trimEnd().split("\n").map((line) => JSON.parse(line));
+
+  test("holds what the journal and the mask on the disk say; the state follows, with a line of its own", async () => {
+    const { answer, write } = await unwritten();
+    expect((await bench.stateFiles()).states).toHaveLength(1);
+    expect(await lines()).toMatchObject([{ action: "infer" }, { action: "infer", ran: [{ digest: "" }] }]);
+    const { masks } = await bench.stateFiles();
+    expect(masks).toHaveLength(2);
+    write();
+    await bench.app.idle();
+    const [, { ran: [{ key }] }, last] = await lines();
+    expect(last).toMatchObject({ action: "round", ran: [], wrote: [{ key, digest: expect.stringMatching(/^[0-9a-f]{64}$/) }] });
+    const next = await ask({ foreground: [a, c, [0, 0, 7]] });
+    expect(bench.engine.jobs).toHaveLength(3);
+    expect(next.own.round).toBe(3);
+    expect((await ask({ foreground: [a, c] }, { to: bench.reopen() })).mask).toEqual(answer.mask);
+  });
+
+  test("is the same after a crash before the state is there, and the next round computes that state again", async () => {
+    const { answer, write } = await unwritten();
+    const after = bench.reopen();
+    const { mask, own } = await ask({ foreground: [a, c] }, { to: after });
+    expect([mask, own.rounds.at(-1)!.run]).toEqual([answer.mask, false]);
+    expect(bench.engine.jobs).toHaveLength(2);
+    const next = await ask({ foreground: [a, c, [0, 0, 7]] }, { to: after });
+    expect(bench.engine.jobs.slice(2).map((job) => job.state.rounds.length)).toEqual([1, 2]);
+    expect((await ask({ foreground: [a, c, [0, 0, 7]] }, { user: "v", to: after })).mask).toEqual(next.mask);
+    write();
+  });
+
+  test("keeps the next request for the object waiting until the state is there", async () => {
+    const { write } = await unwritten();
+    const next = ask({ foreground: [a, c, [0, 0, 7]] });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(bench.engine.jobs).toHaveLength(2);
+    write();
+    expect((await next).own.round).toBe(3);
+    expect(bench.engine.jobs.map((job) => job.state.rounds.length)).toEqual([0, 1, 2]);
+  });
+
+  test("stays true where the state cannot be written", async () => {
+    await ask({ foreground: [a] });
+    bench.engine.after = async () => {
+      throw new LimnetError("disk_full", "The disk is full.");
+    };
+    const { mask } = await ask({ foreground: [a, c] });
+    bench.engine.after = async () => {};
+    expect((await ask({ foreground: [a, c] })).mask).toEqual(mask);
+    expect(bench.engine.jobs).toHaveLength(2);
+    await ask({ foreground: [a, c, [0, 0, 7]] });
+    expect(bench.engine.jobs.slice(2).map((job) => job.state.rounds.length)).toEqual([1, 2]);
   });
 });
 

@@ -2,25 +2,16 @@
  * One object of one user: what a request makes of it, from the journal to the mask. Requests come one after the other (task.ts).
  * A failure changes nothing of what clients see, and finished rounds are kept.
  */
-import { rename, rm } from "node:fs/promises";
 import { diskFull } from "../../engine/state.js";
-import type { SegmentResult } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
-import { fileDigest } from "../../imaging/digest.js";
 import type { Journal } from "./journal.js";
 import type { ObjectRequest, ObjectState, Workshop } from "./object-request.js";
-import { segmentJob, takeSlices } from "./object-work.js";
+import { OtherWeights, runRound } from "./object-round.js";
+import { takeSlices } from "./object-work.js";
 import type { ClickLists } from "./rounds/clicks.js";
 import { type Action, BrokenHistory, type Entry, type History, type StateRecord, statesToKeep, type Step, stepInForce, toDelta } from "./rounds/history.js";
 import { type Next, nextOfClicks } from "./rounds/next.js";
-import { roundsOf, stateKeys, type Way } from "./rounds/program.js";
-
-/** The engine runs other networks than the plan was made for. */
-class OtherWeights extends Error {
-  constructor(readonly model: string) {
-    super("The engine runs other networks than before.");
-  }
-}
+import type { Way } from "./rounds/program.js";
 
 export class ObjectWork {
   readonly #workshop: Workshop;
@@ -30,8 +21,9 @@ export class ObjectWork {
   /** Computed, and not in the journal yet. */
   #pending: StateRecord[] = [];
   readonly #ran = new Set<string>();
-  /** The state that the request leads to. */
-  #last: string | undefined;
+  /** That state, where it is being written while its mask is answered with. */
+  #late: Promise<StateRecord> | null = null;
+  #rest: Promise<void> = Promise.resolve();
   #seconds = 0;
 
   private constructor(workshop: Workshop, journal: Journal, request: ObjectRequest, history: History) {
@@ -47,6 +39,14 @@ export class ObjectWork {
 
   get history(): History {
     return this.#history;
+  }
+
+  /**
+   * What the answer need not wait for (ObjectRequest.early): the state behind its mask, which the next round goes on from. Whoever works
+   * on the object next does. Never rejects: a state that fails is computed again when it is needed.
+   */
+  get rest(): Promise<void> {
+    return this.#rest;
   }
 
   /** Brings the object to the clicks of a request. */
@@ -74,11 +74,11 @@ export class ObjectWork {
   async follow(next: Next, action: Action, strict = false): Promise<ObjectState> {
     const steps = next.kind === "steps" ? next.steps : [];
     const step = next.kind === "nothing" ? null : next.kind === "move" ? (this.#history.steps[next.head - 1] ?? null) : steps.at(-1)!;
-    this.#last = step?.keys.at(-1);
     let fusedPath = step === null && next.kind === "move" ? this.#start(this.#history.steps[0]?.way) : null;
     let whole = false;
     try {
-      for (const one of steps.length > 0 ? steps : step ? [step] : []) fusedPath = await this.#state(one, one.ops.length, strict);
+      const all = steps.length > 0 ? steps : step ? [step] : [];
+      for (const one of all) fusedPath = await this.#state(one, one.ops.length, strict, one === all.at(-1));
       this.#request.ready?.(fusedPath);
       if (next.kind === "steps") {
         let before = stepInForce(this.#history);
@@ -96,9 +96,27 @@ export class ObjectWork {
       if (this.#pending.length > 0 && !(error instanceof OtherWeights)) await this.#note({ action: "round" }).catch(() => undefined);
       throw error;
     } finally {
-      if (!whole || this.#ran.size > 0) await this.#journal.prune(statesToKeep(this.#history, [...(whole && step ? step.keys.slice(-1) : []), ...this.#pending.map(({ key }) => key)]));
+      const keep = [...(whole && step ? step.keys.slice(-1) : []), ...this.#pending.map(({ key }) => key)];
+      if (this.#late) this.#rest = this.#settle(this.#late, keep);
+      else if (!whole || this.#ran.size > 0) await this.#prune(keep);
+      if (!whole) await this.#rest;
     }
     return { step, history: this.#history, fusedPath, ran: this.#ran, engineSeconds: this.#seconds };
+  }
+
+  /** Unwritten files look like those that nobody needs: nothing is cleared away before. */
+  async #settle(late: Promise<StateRecord>, keep: readonly string[]): Promise<void> {
+    try {
+      const { key, digest } = await late;
+      await this.#note({ action: "round", wrote: [{ key, digest }] });
+    } catch {
+      // Not known then: it is computed again.
+    }
+    await this.#prune(keep).catch(() => undefined);
+  }
+
+  #prune(keep: readonly string[]): Promise<void> {
+    return this.#journal.prune(statesToKeep(this.#history, keep));
   }
 
   async #note(what: Partial<Entry> & Pick<Entry, "action">): Promise<void> {
@@ -111,14 +129,17 @@ export class ObjectWork {
     });
   }
 
-  /** File of the state after the first `count` operations of a step; computed where it is missing or damaged. Null: empty mask. */
-  async #state(step: Step, count: number, strict: boolean): Promise<string | null> {
+  /**
+   * File of the state after the first `count` operations of a step; computed where it is missing or damaged. Null: empty mask. `shown`: it
+   * is answered with, and the mask beside that file is enough.
+   */
+  async #state(step: Step, count: number, strict: boolean, shown = false): Promise<string | null> {
     const op = step.ops[count - 1];
     const key = step.keys[count - 1];
     if (op === undefined || key === "") return this.#start(step.way);
     const record = this.#pending.find((one) => one.key === key) ?? this.#history.records.get(key);
-    if (record && (await this.#journal.holds(record))) return this.#journal.statePath(key);
-    const base = await this.#state(step, count - 1, strict);
+    if (record && ((shown && (await this.#journal.holdsMask(record))) || (await this.#journal.holds(record)))) return this.#journal.statePath(key);
+    const base = await this.#state(step, count - 1, strict, shown && op.op === "hold");
     if (op.op === "hold") return base;
     const start = performance.now();
     // What was computed before this is kept at once, so that a request that is cut short goes on from there.
@@ -127,7 +148,7 @@ export class ObjectWork {
       throw error.code === "ENOSPC" ? diskFull(error) : error;
     });
     if (op.op === "take") this.#pending.push(await takeSlices(this.#journal, this.#request.image, step, count - 1, base, await this.#source(step, op.from)));
-    else this.#pending.push(await this.#round(step, count - 1, base, strict));
+    else await this.#round(step, count - 1, base, strict, shown);
     this.#ran.add(key);
     this.#seconds += (performance.now() - start) / 1000;
     return this.#journal.statePath(key);
@@ -145,53 +166,17 @@ export class ObjectWork {
     throw new LimnetError("engine_failed", "The masks of the locked or chosen slices are gone. Undo the last step, or unlock the slices.");
   }
 
-  /** Runs one round; once more when the engine died on the way. */
-  async #round(step: Step, at: number, base: string | null, strict: boolean): Promise<StateRecord> {
-    const { queue } = this.#workshop;
-    const { image, user, signal, watch, place, device } = this.#request;
-    const round = roundsOf(step.ops.slice(0, at + 1)).length;
-    const key = step.keys[at];
-    const job = { ...segmentJob(image, step, at, base, this.#journal.statePath(key)), changes: watch?.changes, ...(device && { device }) };
-    const once = () => queue.run(job, {
-      ...place, signal, key: user, about: image.digest,
-      onPlace: (before) => watch?.queued(before, round), onProgress: (progress) => {
-        watch?.progress(progress, round);
-        if (progress.stage === "write" && key === this.#last) this.#request.masked?.(job.outputs[0]);
-      },
-    });
-    const result = await once().catch((error) => {
-      if (!(error instanceof LimnetError && error.code === "engine_died") || signal.aborted) throw error;
-      return once();
-    });
-    if (strict && result.model !== step.weights) await this.#otherWeights(step, at, result);
-    const record = await recordOf(this.#journal, key, result);
-    watch?.done(record, round);
-    return record;
-  }
-
-  /** A first round is right under the name of the networks that ran it; any other went on from a state of other networks. */
-  async #otherWeights(step: Step, at: number, result: SegmentResult): Promise<never> {
-    const written = this.#journal.statePath(step.keys[at]);
-    if (at === 0) {
-      const [key] = stateKeys(step.way, result.model, step.ops.slice(0, 1));
-      await rename(written, this.#journal.statePath(key));
-      const record = await recordOf(this.#journal, key, result);
+  async #round(step: Step, at: number, base: string | null, strict: boolean, last: boolean): Promise<void> {
+    try {
+      const { record, late } = await runRound(this.#workshop, this.#journal, this.#request, { step, at, base, strict, last });
       this.#pending.push(record);
-      this.#ran.add(key);
-      this.#request.watch?.done(record, 1);
-    } else await rm(written, { force: true });
-    throw new OtherWeights(result.model);
+      this.#late = late;
+    } catch (error) {
+      if (error instanceof OtherWeights && error.kept) {
+        this.#pending.push(error.kept);
+        this.#ran.add(error.kept.key);
+      }
+      throw error;
+    }
   }
-}
-
-async function recordOf(journal: Journal, key: string, { rounds: [round], model }: SegmentResult): Promise<StateRecord> {
-  return {
-    key,
-    slice: round.slice,
-    slices: round.slices,
-    seconds: round.clickSeconds + round.propagateSeconds + round.fuseSeconds,
-    propagated: round.propagated,
-    digest: round.digest ?? (await fileDigest(journal.statePath(key))),
-    model,
-  };
 }

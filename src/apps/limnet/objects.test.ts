@@ -61,7 +61,8 @@ describe("undo and redo", () => {
   test("compute a mask again whose file is gone", async () => {
     const one = await ask({ foreground: [a] });
     await ask({ foreground: [a, c] });
-    for (const file of (await bench.stateFiles()).states) await rm(file);
+    const { states, masks } = await bench.stateFiles();
+    for (const file of [...states, ...masks]) await rm(file);
     expect((await undo()).mask).toEqual(one.mask);
     expect(bench.engine.jobs).toHaveLength(3);
   });

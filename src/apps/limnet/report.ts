@@ -38,17 +38,27 @@ export function journalJson(identity: ObjectIdentity, history: History, entries:
   const { digest, ...who } = identity;
   return {
     ...who, image_sha256: digest, steps: history.steps.length, head: history.head,
-    entries: entries.map(({ n, time, who: user, action, ran, steps, head, note }) => ({
+    entries: told(entries).map(({ n, time, who: user, action, ran, steps, head, note }) => ({
       n, time, who: user, action,
       ...(steps && { steps: steps.map(({ way, weights, keep, add }) => ({ model: way.model, axis: way.axis, settings: way.settings, weights: `sha256:${weights}`, keep, add: add.map(opJson) })) }),
       ...(head !== undefined && { head }),
-      ran: ran.map(({ key, slice, slices, seconds, propagated, digest: mask, model }) => ({
+      ran: ran.map(({ key, slice, slices, seconds, propagated, digest, mask = digest, model }) => ({
         state: key, slice, weights: `sha256:${model}`, seconds: four(seconds), propagated, mask_sha256: mask,
         slices: slices.map(sliceJson),
       })),
       ...(note !== undefined && { note }),
     })),
   };
+}
+
+/** Without the lines that tell of files alone, which are not counted either. */
+function told(entries: readonly Entry[]): Entry[] {
+  let left = 0;
+  return entries.flatMap((entry) => {
+    if (!entry.wrote) return [{ ...entry, n: entry.n - left }];
+    left++;
+    return [];
+  });
 }
 
 function opJson(op: Op): Record<string, unknown> {

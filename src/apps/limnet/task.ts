@@ -51,6 +51,13 @@ export const kinds: readonly Kind[] = [
   { name: "limnet_2d", dimension: 2, description: "LIM-Net on the clicked slice only" },
 ];
 
+/** Resolves to what `work` gives, and lets it go on with what nobody waits for. Rejects as `work` does before that. */
+function early<T>(work: (give: (value: T) => void) => Promise<unknown>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    work(resolve).catch(reject);
+  });
+}
+
 export class LimnetTask implements InferTask {
   readonly type = "deepgrow";
   readonly labels: readonly string[];
@@ -85,17 +92,15 @@ export class LimnetTask implements InferTask {
     const { desk, lock, keeper } = this.#context;
     const { foreground, background, slice, axis } = request.params;
     const wish = { kind: this.#name, wish: JSON.stringify([foreground, background, slice, axis, request.start !== undefined]) };
-    try {
-      return await desk.sit(name, "infer", options.signal, (signal, watch) =>
-        lock.run(name, { signal, ...wish }, (giveWay) => this.#answer(request, wanted, { ...options, signal, watch, giveWay })));
-    } finally {
-      void keeper.touched(name);
-    }
+    return early((answer) => desk.sit(name, "infer", options.signal, (signal, watch) =>
+      lock.run(name, { signal, ...wish }, (giveWay) => this.#answer(request, wanted, { ...options, signal, watch, giveWay }, answer)))
+      .finally(() => void keeper.touched(name)));
   }
 
   async #answer(
     { image, params, user, start: given }: InferRequest, wanted: MaskRequest, options: InferOptions & { watch: Watch; giveWay: AbortSignal },
-  ): Promise<InferResult> {
+    give: (result: InferResult) => void,
+  ): Promise<void> {
     const { workshop, journals, desk, fusion, memory } = this.#context;
     const start = performance.now();
     const part = this.dimension === 2 ? image.slice : undefined;
@@ -114,12 +119,17 @@ export class LimnetTask implements InferTask {
     const journal = journals.of(identity);
     const begin = given && (await keepStart(journal, given, shape));
     const answer = new Answer({ wanted, grid, part, tempDir, start, answers: this.#context.answers });
-    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, device: wanted.device, masked: (fusedPath) => answer.begin(fusedPath, true), ready: (fusedPath) => answer.begin(fusedPath) });
+    const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, device: wanted.device, early: true, masked: (fusedPath) => answer.begin(fusedPath, true), ready: (fusedPath) => answer.begin(fusedPath) });
     const clicked = await work.click({ model: this.#name, axis, settings, ...(begin && { start: begin }) }, lists);
     // Without a click, the mask is the one that there was.
     const state = clicked.step === null && begin ? { ...clicked, fusedPath: journal.startPath(begin) } : clicked;
     tellState(desk, identity, "infer", state);
-    return answer.of(state, axis);
+    try {
+      give(await answer.of(state, axis));
+    } finally {
+      // The object is nobody else's before.
+      await work.rest;
+    }
   }
 
   onlySlice(params: Params): number | null {

@@ -33,6 +33,8 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   /** Mask that the first click refines. */
   readonly start?: Uint8Array;
+  /** Does not wait for what the answer does not wait for. */
+  readonly early?: boolean;
 }
 
 /** Server side of one image "scan" and its user. */
@@ -67,9 +69,10 @@ export class TestBench {
     });
   }
 
-  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, start }: AskOptions = {}) {
+  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, start, early = false }: AskOptions = {}) {
     const request = { image: this.image, params, user, start };
     const { file, json } = await to.models.get(model)!.run(request, { signal, tempDir: path.join(this.folder, "tmp") });
+    if (!early) await to.idle();
     const mask = file ? Array.from((await readVolume(await onDisk(file))).voxels) : null;
     return { file, json, mask, own: json.limnet as Own };
   }
@@ -87,10 +90,10 @@ export class TestBench {
   }
 
   /** Files of the only object. */
-  async stateFiles(): Promise<{ journal: string; states: string[] }> {
+  async stateFiles(): Promise<{ journal: string; states: string[]; masks: string[] }> {
     const [object] = await readdir(path.join(this.folder, "state", "objects"));
     const inside = path.join(this.folder, "state", "objects", object);
-    const states = (await readdir(inside)).filter((name) => name.endsWith(".gz")).map((name) => path.join(inside, name));
-    return { journal: path.join(inside, "journal.jsonl"), states };
+    const named = async (end: string) => (await readdir(inside)).filter((name) => name.endsWith(end)).map((name) => path.join(inside, name));
+    return { journal: path.join(inside, "journal.jsonl"), states: await named(".gz"), masks: await named(".gz.mask") };
   }
 }

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
-import type { Engine, Progress, RoundResult, SegmentJob, SegmentResult, SliceChange } from "../../engine/protocol.js";
+import type { Engine, MaskMade, Progress, RoundResult, SegmentJob, SegmentResult, SliceChange, SliceDecision } from "../../engine/protocol.js";
 import { writeMaskBits } from "../../engine/mask-bits.js";
 import { writeState } from "../../engine/state.js";
 import { LimnetError } from "../../errors.js";
@@ -51,6 +51,8 @@ export class FakeEngine implements Engine {
   readonly failures: (Error | null)[] = [];
   /** Awaited before the results are written. */
   before: (job: SegmentJob) => Promise<void> = async () => {};
+  /** Awaited when the mask is there and the state is not. */
+  after: (job: SegmentJob) => Promise<void> = async () => {};
 
   constructor(readonly shape: Shape) {}
 
@@ -76,15 +78,17 @@ export class FakeEngine implements Engine {
       for (const slice of job.held ?? []) writeSlice(state, shape, job.axis, slice, readSlice(before, shape, job.axis, slice));
       const change: SliceChange | undefined = job.changes ? { box: null, bits: "" } : undefined;
       options.onProgress?.({ stage: "propagate", round: n, slice: round.slice, done: 1, total: shape[job.axis], change });
-      await writeState(job.outputs[n], state);
-      if (job.masks) await writeMaskBits(job.outputs[n], state);
+      const mask = job.masks ? await writeMaskBits(job.outputs[n], state) : null;
       const failure = this.failures.shift();
       if (failure) throw failure;
-      rounds.push({
-        fusedPath: job.outputs[n], slice: round.slice,
-        slices: [...(job.held ?? []).map((index) => ({ index, winner: "locked", probability: 1 }) as const), { index: round.slice, winner: "user", probability: 1 }],
+      const made: MaskMade["round"] = {
+        slice: round.slice, ...(mask !== null && { mask }),
+        slices: [...(job.held ?? []).map((index): SliceDecision => ({ index, winner: "locked", probability: 1 })), { index: round.slice, winner: "user", probability: 1 }],
         clickSeconds: 0.1, propagateSeconds: 0.2, fuseSeconds: 0.3, propagated: 4,
-      });
+      };
+      options.onProgress?.({ stage: "write", round: n, ...(mask !== null && { made: { round: made, model: this.model } }) });
+      await this.after(job);
+      rounds.push({ fusedPath: job.outputs[n], digest: await writeState(job.outputs[n], state), ...made });
     }
     return { rounds, model: this.model };
   }

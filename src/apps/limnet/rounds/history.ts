@@ -15,8 +15,10 @@ export interface StateRecord {
   readonly seconds: number;
   /** Slices that the propagation network decoded. */
   readonly propagated: number;
-  /** Hex sha256 of the fused file. */
+  /** Hex sha256 of the fused file; "" as long as it is not written. */
   readonly digest: string;
+  /** Hex sha256 of the mask beside it, which an answer is made of. Absent: there is none, or it is older than that. */
+  readonly mask?: string;
   /** Digest of the networks that made it. */
   readonly model: string;
 }
@@ -46,6 +48,8 @@ export interface Entry {
   readonly action: Action;
   /** States that were computed for it. */
   readonly ran: readonly StateRecord[];
+  /** States of lines before, whose masks were answered with: they are written now, with this digest. */
+  readonly wrote?: readonly { readonly key: string; readonly digest: string }[];
   /** New steps behind the one in force; those that were undone before are gone. */
   readonly steps?: readonly StepDelta[];
   /** Number of the step in force from now on, where no new step says it. */
@@ -99,6 +103,10 @@ export function extendHistory(history: History, entry: Entry): History {
   for (const record of entry.ran) {
     records.delete(record.key);
     records.set(record.key, record);
+  }
+  for (const { key, digest } of entry.wrote ?? []) {
+    const record = records.get(key);
+    if (record) records.set(key, { ...record, digest });
   }
   let { steps, head } = history;
   if (entry.steps) {
