@@ -21,6 +21,14 @@ describe("taperedEnds", () => {
     }
   });
 
+  it("says nothing of a side where no taper was seen yet", () => {
+    expect(taperedEnds(ball(30, 10, [21, 25, 30]))).toEqual({ low: 18, high: Infinity });
+  });
+
+  it("says nothing of clicks on slices that lie close together", () => {
+    expect(taperedEnds([{ slice: 10, area: 60 }, { slice: 11, area: 100 }, { slice: 13, area: 40 }])).toEqual(open);
+  });
+
   it("says nothing of fewer than three outlines", () => {
     expect(taperedEnds([])).toEqual(open);
     expect(taperedEnds(ball(30, 10, [23, 37]))).toEqual(open);
@@ -33,10 +41,8 @@ describe("taperedEnds", () => {
     expect(taperedEnds(outlines(10, 40, 160))).toEqual(open);
   });
 
-  it("leaves a tube of uneven width more room than it can use", () => {
-    const { low, high } = taperedEnds([{ slice: 10, area: 96 }, { slice: 20, area: 101 }, { slice: 30, area: 98 }]);
-    expect(low).toBeLessThan(-30);
-    expect(high).toBeGreaterThan(70);
+  it("says nothing of a tube of uneven width", () => {
+    expect(taperedEnds([{ slice: 10, area: 96 }, { slice: 20, area: 101 }, { slice: 30, area: 95 }])).toEqual(open);
   });
 
   it("leaves a tenth of the outlined length at least where the curve ends before the outermost outline", () => {

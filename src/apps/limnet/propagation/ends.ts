@@ -17,8 +17,11 @@ export interface Ends {
 
 const open: Ends = { low: -Infinity, high: Infinity };
 
-/** Fewer outlines than this have no curve. */
+/** Fewer outlines than this have no curve, and outlines within fewer slices none to rely on: single clicks leave areas that jump. */
 const fewest = 3;
+const leastLength = 6;
+/** A side tapers off where its outermost outline has no more than this share of the largest. */
+const tapering = 0.92;
 /** How much further than the curve says an object may reach, and that by at least a tenth of what lies between its prompts. */
 const slack = 1.25;
 const leastShare = 0.1;
@@ -26,17 +29,22 @@ const leastShare = 0.1;
 /**
  * The area of a cross-section of an ellipsoid is a parabola along its axis: where the parabola through the outlines (least squares) comes down to nothing,
  * a round object ends. It is given a quarter more, and a slice. An object of the same width all along, one that widens, and one with a waist have no such
- * curve, and run on as far as the network carries them.
+ * curve, and run on as far as the network carries them; so does a side whose outermost outline is hardly smaller than the largest.
  */
 export function taperedEnds(outlines: readonly Outline[]): Ends {
   if (outlines.length < fewest) return open;
   const slices = outlines.map(({ slice }) => slice);
   const [first, last] = [Math.min(...slices), Math.max(...slices)];
-  const roots = parabolaRoots(outlines.map(({ slice, area }) => [slice - first, area]));
+  const length = last - first;
+  const roots = length < leastLength ? null : parabolaRoots(outlines.map(({ slice, area }) => [slice - first, area]));
   if (roots === null) return open;
-  const least = leastShare * (last - first);
-  const reach = (beyond: number) => Math.floor(1 + slack * Math.max(beyond, least)) + 1;
-  return { low: first - reach(-roots[0]), high: last + reach(roots[1] - (last - first)) };
+  const most = tapering * Math.max(...outlines.map(({ area }) => area));
+  const tapers = (at: number) => outlines.some(({ slice, area }) => slice === at && area <= most);
+  const reach = (beyond: number) => Math.floor(1 + slack * Math.max(beyond, leastShare * length)) + 1;
+  return {
+    low: tapers(first) ? first - reach(-roots[0]) : -Infinity,
+    high: tapers(last) ? last + reach(roots[1] - length) : Infinity,
+  };
 }
 
 /** Zeros of the parabola of least squares through (x, y), ascending. Null where it opens upward, or never comes down to zero. */
