@@ -101,8 +101,8 @@ describe("a server with two workers", () => {
     const answer = await infer("first", [middle]);
     expect(answer.status).toBe(200);
     expect(((await answer.json()) as { limnet: { round: number } }).limnet.round).toBe(1);
-    const warm = (await liveWorkers(link)).filter((worker) => worker.warm.length > 0);
-    expect(warm).toHaveLength(1);
+    // The worker says so when it has written the state, after the answer.
+    await expect.poll(async () => (await liveWorkers(link)).filter((worker) => worker.warm.length > 0), { timeout: 10_000 }).toHaveLength(1);
   });
 
   it("gives the job of a worker that is killed in the middle to the other one: the client gets its answer", async () => {
