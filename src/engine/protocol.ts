@@ -36,8 +36,6 @@ export interface LimnetSettings {
   readonly window: readonly [number, number] | null;
   /** Between two prompts: "both" directions are run and blended (default); "one": each half from its nearer prompt alone (evaluation). */
   readonly directions?: "both" | "one";
-  /** Beyond the outermost outlines: "tapered" where their areas say that the object has ended (default; propagation/ends.ts), or "open" (evaluation). */
-  readonly ends?: "tapered" | "open";
 }
 
 export interface SegmentJob {

@@ -107,8 +107,8 @@ async function runRound(
   const prompts = new Map<number, Float32Array>();
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
-  const { planes: propagated, disagreement, decoded, ends } = await propagate({
-    networks, source, cache: bench.cache, model: `${bench.model} ${networks.device ?? ""}`, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", ends: settings.ends, signal, pause,
+  const { planes: propagated, disagreement, decoded } = await propagate({
+    networks, source, cache: bench.cache, model: `${bench.model} ${networks.device ?? ""}`, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", signal, pause,
     onSlice: (index, plane, done) => onProgress?.({
       stage: "propagate", round, slice: index, done, total: source.count,
       ...(job.changes && { change: changeOf(previous === null ? null : readSlice(previous, shape, axis, index), plane, planeShape(shape, axis)) }),
@@ -120,8 +120,7 @@ async function runRound(
       await pause?.();
       checkCancel(signal);
     },
-    // The ends stand, too: the walker would leak across them.
-    prompts: new Set([...(settings.memory === "literal" ? [slice] : prompts.keys()), ends.low, ends.high]),
+    prompts: new Set(settings.memory === "literal" ? [slice] : prompts.keys()),
   });
   const current = new Uint8Array(volume.grey.length);
   for (const [index, plane] of planes.entries()) if (plane !== null) writeSlice(current, shape, axis, index, plane);

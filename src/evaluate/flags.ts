@@ -23,7 +23,6 @@ export interface Flags {
   fusion?: FusionKind | "all";
   memory: LimnetSettings["memory"];
   directions: Plan["directions"];
-  ends: Plan["ends"];
   baselines: BaselineName[];
   python: string;
   jitter: number;
@@ -76,7 +75,6 @@ export function addFlags(command: Command): Command {
     .addOption(new Option("--fusion <kind>", "what decides between the rounds; all: each in turn (the default)").choices(["network", "none", "oracle", "all"]))
     .addOption(new Option("--memory <kind>", "prompts of earlier rounds stay in memory, or not").choices(["permanent", "literal"]).default("permanent"))
     .addOption(new Option("--directions <which>", "between two prompts: both directions blended, or each half from its nearer prompt alone").choices(["both", "one"]).default("both"))
-    .addOption(new Option("--ends <which>", "beyond the outermost outlines: ended where their areas taper off, or open").choices(["tapered", "open"]).default("tapered"))
     .addOption(new Option("--baselines <name...>", "what a user has without limnet, from the same prompts").choices(baselineNames).default([], "none"))
     .option("--python <path>", "for the baseline walker: a Python with numpy and scikit-image", "python3")
     .option("--jitter <pixels>", "clicks may miss their point by so many pixels", between(0, 100), 0)
@@ -106,11 +104,11 @@ function fusionsOf({ protocol, fusion }: Flags): FusionKind[] {
 
 /** What the flags ask for, but for protocol E. Throws CaseError where they contradict each other. */
 export function planOf(flags: Flags): Plan {
-  const { protocol, rounds, axis, memory, directions, ends, baselines, seed, python, jitter, noise, half } = flags;
+  const { protocol, rounds, axis, memory, directions, baselines, seed, python, jitter, noise, half } = flags;
   if (protocol === "drawn" && jitter > 0) throw new CaseError("Protocol drawn has no clicks that --jitter could move.");
   return {
     protocol: protocol === "B" || protocol === "drawn" ? protocol : "A", rounds, fusions: fusionsOf(flags), baselines: [...new Set(baselines)], axis,
-    labelValues: flags.labelValues, memory, directions, ends, spoil: { jitter, noise, half }, seed, python,
+    labelValues: flags.labelValues, memory, directions, spoil: { jitter, noise, half }, seed, python,
   };
 }
 

@@ -30,7 +30,6 @@ export interface Plan {
   readonly labelValues: "any" | "each" | number;
   readonly memory: LimnetSettings["memory"];
   readonly directions: NonNullable<LimnetSettings["directions"]>;
-  readonly ends?: LimnetSettings["ends"];
   readonly spoil: Spoil;
   /** Of jitter and noise. */
   readonly seed: number;
@@ -124,7 +123,7 @@ async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, s
       await mkdir(folder, { recursive: true });
       const truthPath = fusion === "oracle" ? join(folder, "truth.nii.gz") : undefined;
       if (truthPath) await encodeMask(truth, shape, geometry, ".nii.gz", truthPath);
-      const settings: LimnetSettings = { fusion, memory: plan.memory, propagate: true, window: null, directions: plan.directions, ends: plan.ends };
+      const settings: LimnetSettings = { fusion, memory: plan.memory, propagate: true, window: null, directions: plan.directions };
       const user = new EngineInteract(engine, { volumePath: files.image, volumeDigest, axis, shape, settings, truthPath, folder });
       try {
         const rounds = plan.protocol === "drawn" ? await runDrawn(object, user, plan.rounds)

@@ -75,8 +75,7 @@ describe.skipIf(!hasOrthanc)("a reader with the client of the package monailabel
       expect([elsewhere.digest, elsewhere.start]).toEqual([got.digest, got.digest]);
       expect(elsewhere.refined.clicked).toBe(1);
       expect(elsewhere.refined.changed).toBeGreaterThan(0);
-      // The click is far from the object: propagation leaves about half of what was there.
-      expect(elsewhere.refined.kept).toBeGreaterThan(elsewhere.refined.before / 3);
+      expect(elsewhere.refined.kept).toBeGreaterThan(elsewhere.refined.before / 2);
     } finally {
       await other.close();
     }

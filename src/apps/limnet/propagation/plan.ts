@@ -1,5 +1,4 @@
 /** Which directions a propagation needs, and how their results are combined in a gap between two prompts (2.11). */
-import type { Ends } from "./ends.js";
 
 /**
  * "blend": a gap between two prompts is run from both sides, results weighted by nearness. "nearest": each half from its
@@ -39,23 +38,23 @@ function intoGap(from: number, to: number, gaps: Gaps): Run {
 }
 
 /** Modes "blend" and "nearest": every non-empty prompt is a source; runs end at the next prompt. `prompts` ascending. */
-function betweenPrompts(prompts: readonly Prompt[], { low, high }: Ends, gaps: Gaps): Run[] {
+function betweenPrompts(prompts: readonly Prompt[], count: number, gaps: Gaps): Run[] {
   return prompts.flatMap((prompt, n): Run[] => {
     if (prompt.wall) return [];
     const from = prompt.slice;
     return ([1, -1] as const).map((step) => {
       const next = prompts[n + step];
-      if (next === undefined) return { from, step, until: step > 0 ? high : low, share: whole };
+      if (next === undefined) return { from, step, until: step > 0 ? count : -1, share: whole };
       return next.wall ? { from, step, until: next.slice, share: whole } : intoGap(from, next.slice, gaps);
     });
   });
 }
 
 /** Mode "through", from the clicked slice; where that is a wall, from the nearest sources on both sides, also back to it. */
-function throughPrompts(prompts: readonly Prompt[], clicked: number, { low, high }: Ends): Run[] {
+function throughPrompts(prompts: readonly Prompt[], clicked: number, count: number): Run[] {
   const runs: Run[] = [];
   for (const step of [1, -1] as const) {
-    const end = step > 0 ? high : low;
+    const end = step > 0 ? count : -1;
     if (prompts.some((p) => p.slice === clicked && !p.wall)) runs.push({ from: clicked, step, until: end, share: whole });
     else runs.push(...resumed(prompts, clicked, step, end));
   }
@@ -75,9 +74,9 @@ export function resumed(prompts: readonly Prompt[], at: number, step: 1 | -1, un
   ];
 }
 
-/** All runs of a propagation between the ends, which are not reached: -1 and the number of slices, or what ends.ts says. */
-export function planRuns(prompts: readonly Prompt[], clicked: number, ends: Ends, gaps: Gaps): Run[] {
+/** All runs of a propagation over slices 0 … count - 1. */
+export function planRuns(prompts: readonly Prompt[], clicked: number, count: number, gaps: Gaps): Run[] {
   const sorted = [...prompts].sort((a, b) => a.slice - b.slice);
-  const runs = gaps === "through" ? throughPrompts(sorted, clicked, ends) : betweenPrompts(sorted, ends, gaps);
+  const runs = gaps === "through" ? throughPrompts(sorted, clicked, count) : betweenPrompts(sorted, count, gaps);
   return inOrder(runs, clicked);
 }

@@ -69,19 +69,6 @@ describe("propagate", () => {
     expect((await run(still(12), [3, 11], { walls: [7] })).filled).toEqual([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11]);
   });
 
-  it("ends where the areas of three prompts come down to nothing, though something alike goes on", async () => {
-    // A ball on slices 4 to 20, its outlines end at 6 and 18; beyond it a vessel that nothing tells from its last slices.
-    const disks = Array.from({ length: 40 }, (_, n) => ({ row: 30, col: 30, radius: Math.max(4, Math.sqrt(Math.max(0, 81 - (n - 12) ** 2))) }));
-    const tapered = await run(disks, [6, 12, 18]);
-    expect(tapered.filled).toEqual(Array.from({ length: 21 }, (_, n) => n + 2));
-    expect(tapered.ends).toEqual({ low: 1, high: 23 });
-    expect(tapered.order.length).toBe(40);
-    const open = await run(disks, [6, 12, 18], { ends: "open" });
-    expect(open.filled.length).toBe(40);
-    expect(open.ends).toEqual({ low: -1, high: 40 });
-    expect((await run(disks, [6, 18])).filled.length).toBe(40);
-  });
-
   it("goes from the other prompts when the clicked one is empty", async () => {
     for (const gaps of ["blend", "nearest", "through"] as const) {
       const { filled } = await run(still(12), [3, 10], { walls: [6], clicked: 6, gaps });

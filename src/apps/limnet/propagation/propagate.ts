@@ -5,7 +5,6 @@ import { union } from "../fusion/pairs.js";
 import type { Networks } from "../networks.js";
 import { Direction, type Field, type Step } from "./direction.js";
 import { PermanentBlock } from "./encode.js";
-import { type Ends, taperedEnds } from "./ends.js";
 import { type FeatureCache, Features, type SliceSource } from "./features.js";
 import { Gathering } from "./gathering.js";
 import { type Gaps, planRuns, type Prompt, type Run, resumed } from "./plan.js";
@@ -26,8 +25,6 @@ export interface PropagateInput {
   /** "permanent": all prompts stay in memory. "literal": equations 5 and 6 as printed: only the clicked slice is a prompt. */
   readonly mode: "permanent" | "literal";
   readonly gaps?: Gaps;
-  /** "open": the prompts' areas say nothing about where the object ends. */
-  readonly ends?: "tapered" | "open";
   /** Checked between slices. */
   readonly signal?: AbortSignal;
   /** Awaited between slices, so that something more pressing may go first. */
@@ -43,8 +40,6 @@ export interface PropagateResult {
   readonly disagreement: ReadonlyMap<number, number>;
   /** Slices that the network decoded. */
   readonly decoded: number;
-  /** Not reached, and empty with all beyond: -1 and the number of slices, or nearer where the prompts' areas say so (ends.ts). */
-  readonly ends: Ends;
 }
 
 /** Throws the reason of the signal, or engine_cancelled where that is no error of the catalogue. */
@@ -69,8 +64,7 @@ export async function propagate(input: PropagateInput): Promise<PropagateResult>
     prompts.set(slice, hasMask(plane) ? plane : null);
   }
   const list: Prompt[] = [...prompts].map(([slice, plane]) => ({ slice, wall: plane === null }));
-  const ends = input.ends === "open" ? { low: -1, high: source.count } : endsOf(prompts, source.count);
-  const waiting = planRuns(list, clicked, ends, gaps);
+  const waiting = planRuns(list, clicked, source.count, gaps);
   let decoded = 0;
   if (waiting.length > 0) {
     const field = prepareField(input, prompts);
@@ -78,24 +72,18 @@ export async function propagate(input: PropagateInput): Promise<PropagateResult>
       const { from } = waiting[0];
       const group: Run[] = [];
       while (waiting[0]?.from === from) group.push(waiting.shift()!);
-      const stops = await takeTurns(field, group, (step, run) => {
+      const ends = await takeTurns(field, group, (step, run) => {
         if (step.decoded) gathering.add(step.index, step.plane, run.share(step.index));
         if (step.decoded) decoded++;
       });
-      for (const { run, at } of stops) {
+      for (const { run, at } of ends) {
         if (gaps === "through") waiting.push(...resumed(list, at, run.step, run.until));
         else for (let i = at + run.step; i !== run.until; i += run.step) gathering.miss(i, run.share(i));
       }
     }
   }
   gathering.finish();
-  return { planes: gathering.planes, disagreement: gathering.disagreement, decoded, ends };
-}
-
-/** What the areas of the prompts say, within the volume. */
-function endsOf(prompts: ReadonlyMap<number, StoredPlane>, count: number): Ends {
-  const { low, high } = taperedEnds([...prompts].flatMap(([slice, plane]) => (plane === null ? [] : [{ slice, area: plane.reduce((n, p) => n + Number(p >= maskFrom), 0) }])));
-  return { low: Math.max(-1, low), high: Math.min(count, high) };
+  return { planes: gathering.planes, disagreement: gathering.disagreement, decoded };
 }
 
 /** Runs directions of one prompt slice by turns; answers where each of them ended. */

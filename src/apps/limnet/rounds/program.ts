@@ -31,8 +31,8 @@ export function sameWay(a: Way, b: Way): boolean {
   return wayText(a) === wayText(b);
 }
 
-function wayText({ model, axis, settings: { fusion, memory, propagate, window, directions, ends }, start }: Way): string {
-  return JSON.stringify([model, axis, fusion, memory, propagate, window, ...(start === undefined ? [] : [start]), ...(directions === "one" ? [{ directions }] : []), ...(ends === "open" ? [{ ends }] : [])]);
+function wayText({ model, axis, settings: { fusion, memory, propagate, window, directions }, start }: Way): string {
+  return JSON.stringify([model, axis, fusion, memory, propagate, window, ...(start === undefined ? [] : [start]), ...(directions === "one" ? [{ directions }] : [])]);
 }
 
 const hashed = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
