@@ -102,8 +102,9 @@ async function serverTarget(name: string, make: (random: Random) => { method: st
     },
     async close() {
       agent.destroy();
-      await lab.close();
+      // Its state lies in the lab's folder, and it may still write what the last answer did not wait for.
       await app.close();
+      await lab.close();
     },
   };
 }
