@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DicomWebDatastore, type DicomWebOptions, volumeModalities } from "../../src/datastore/dicomweb.js";
 import { silentLog } from "../../src/datastore/log.js";
 import { LocalDecoder } from "../../src/dicom/codecs/decode.js";
@@ -209,6 +209,22 @@ describe("a finished label", () => {
       expect(again.outbox.list()).toEqual([]);
       expect(fake.stored.size).toBe(1);
     });
+
+  it("is sent again, too, where the clock of the day goes slower than timers", async () => {
+    const [begun, clock] = [Date.now(), Date.now.bind(Date)];
+    const slow = vi.spyOn(Date, "now").mockImplementation(() => begun + Math.floor((clock() - begun) / 2));
+    try {
+      const store = await open();
+      await store.image(series);
+      fake.mischief = "html";
+      await saveLabel(store);
+      fake.mischief = "none";
+      for (let n = 0; n < 100 && store.outbox.size > 0; n++) await delay(50);
+      expect(store.outbox.list()).toEqual([]);
+    } finally {
+      slow.mockRestore();
+    }
+  });
 });
 
 describe("the list of a large archive", () => {

@@ -181,7 +181,10 @@ export class Outbox {
     if (waiting.length === 0) return;
     const due = Math.min(...waiting.map((entry) => this.#dueAt(entry)));
     this.#timer = setTimeout(() => {
-      for (const entry of waiting) if (this.#dueAt(entry) <= Date.now()) this.send(entry.id).catch((error: Error) => this.#options.log.error("the outbox cannot be worked on", { error: error.message }));
+      const now = waiting.filter((entry) => this.#dueAt(entry) <= Date.now());
+      // A timer may be ahead of the clock of the day.
+      if (now.length === 0) this.#plan();
+      for (const { id } of now) this.send(id).catch((error: Error) => this.#options.log.error("the outbox cannot be worked on", { error: error.message }));
     }, Math.max(50, Math.min(due - Date.now(), 2 ** 30)));
     this.#timer.unref();
   }
