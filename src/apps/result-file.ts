@@ -43,7 +43,7 @@ export async function resultFile(mask: Uint8Array, { shape, geometry }: Grid, ex
   return file;
 }
 
-/** The same of a mask as mask-bits.ts packs it, which is unpacked only on its way out; null where the container or the size wants all of it. */
+/** The same of a mask as mask-bits.ts packs it, which is unpacked only on its way out, whatever its size; null where the container wants all of it at once. Throws as encodeMask. */
 export function bitsFile(bits: Uint8Array, { shape, geometry }: Grid, ext: string, tempDir: string, options: MaskOptions): ResultFile | null {
   const voxels = shape[0] * shape[1] * shape[2];
   const header = plainHeader(shape, geometry, ext, options);
