@@ -1,4 +1,5 @@
 /** One job: rounds of clicks, each click -> prompt mask -> propagation -> fusion with the round before (specification 0). */
+import { setTimeout as sleep } from "node:timers/promises";
 import { runClicks } from "../apps/limnet/click/click.js";
 import { fuse } from "../apps/limnet/fusion/fuse.js";
 import type { Networks } from "../apps/limnet/networks.js";
@@ -33,6 +34,9 @@ export interface Workbench {
   readonly reserve?: (header: VolumeHeader) => void;
   readonly onProgress?: (progress: Progress) => void;
 }
+
+/** About what an answer takes from its mask to the client, in milliseconds: journal and sending. */
+const answerMs = 20;
 
 /** What all rounds of a job share. */
 interface Bench extends Workbench {
@@ -71,6 +75,8 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
     const mask = job.masks ? await writeMaskBits(output, done.fused, { atOnce: true }) : null;
     const round = { slice: request.slice, ...done.result, ...(mask !== null && { mask }) };
     onProgress?.({ stage: "write", round: n, ...(mask !== null && { made: { round, model } }) });
+    // Packing takes a core, which the answer needs first.
+    if (mask !== null) await sleep(answerMs);
     // Whoever asked puts it into a journal, and there it is synced.
     const digest = await states.write(output, done.fused, { synced: false });
     rounds.push({ fusedPath: output, digest, ...round });
