@@ -25,6 +25,7 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
       expansion: z.number().min(1),
       minSide: whole,
       keepOverlap: z.number().min(0).max(1),
+      size: whole.multipleOf(16).optional(),
       first: z.enum(["whole", "fresh", "guess"]),
     }),
   }),

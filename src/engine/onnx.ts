@@ -47,15 +47,17 @@ export class OnnxNetworks implements PlacedNetworks {
     return this.#precision.get(graph) ?? "fp32";
   }
 
-  /** Opens what a click needs and runs it once, so that the first click is as quick as the others. */
+  /** Opens what a click needs and runs it once at each size, so that the first click is as quick as the others. */
   async warmUp(): Promise<void> {
     await this.#choosePrecision();
-    const { size, geodesic, channels } = this.settings.click;
+    const { size: whole, zoom, geodesic, channels } = this.settings.click;
     const maps = 3 + 2 * geodesic.length;
-    await this.run("click", {
-      image: greyImage(new Float32Array(size * size), size, channels),
-      maps: { data: new Float32Array(maps * size * size), dims: [1, maps, size, size] },
-    });
+    for (const size of new Set([whole, zoom.size ?? whole])) {
+      await this.run("click", {
+        image: greyImage(new Float32Array(size * size), size, channels),
+        maps: { data: new Float32Array(maps * size * size), dims: [1, maps, size, size] },
+      });
+    }
   }
 
   /** Throws bad_model (graph missing, changed, or not fitting its feeds), out_of_memory. */

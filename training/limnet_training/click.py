@@ -11,8 +11,9 @@ import torch
 
 from . import data, infer, losses, maps, nets
 from .defects import add_reading
+from .export import SETTINGS
 from .precision import mixed
-from .samples import Item
+from .samples import SIZE, Item
 from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
@@ -84,6 +85,8 @@ def main(argv=None):
     p.add_argument("--pseudo", type=float, default=0.25, help="share of pseudo-objects among the real scans' samples")
     p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
     p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
+    p.add_argument("--zoom-size", type=int, default=SETTINGS["click"]["zoom"]["size"], help="side of zoomed views")
+    p.add_argument("--whole-steps", type=float, default=0.35, help="share of steps on views of whole slices, at their size")
     add_reading(p)
     p.add_argument("--val-every", type=int, default=1000)
     p.add_argument("--threads", type=int, default=1)
@@ -111,7 +114,11 @@ def main(argv=None):
             return net(image, m).float()
 
     def one_step():
-        items = [Item(pool, rng, a.pseudo, a.defects, a.neighbours, a.reading) for _ in range(a.batch)]
+        if rng.random() < a.whole_steps:
+            size, batch, neighbours, whole = SIZE, a.batch, 0.0, (0.4, 0.75)
+        else:  # zoomed views: fewer, as each takes longer
+            size, batch, neighbours, whole = a.zoom_size, round(a.batch * (SIZE / a.zoom_size)), a.neighbours, (0.1, 0.15)
+        items = [Item(pool, rng, a.pseudo, a.defects, neighbours, a.reading, size, whole) for _ in range(batch)]
         rounds = rng.choice(len(ROUNDS), p=ROUNDS)
         trainer.net.eval()
         for _ in range(rounds):

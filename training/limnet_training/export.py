@@ -18,7 +18,7 @@ SETTINGS = {
         "size": 128,
         "diskRadius": 3,
         "geodesic": [{"weight": 20, "scale": 20}, {"weight": 80, "scale": 30}],
-        "zoom": {"expansion": 1.8, "minSide": 32, "keepOverlap": 0.5, "first": "guess"},
+        "zoom": {"expansion": 1.8, "minSide": 32, "keepOverlap": 0.5, "first": "guess", "size": 192},
     },
     "propagation": {
         "sizes": [128],

@@ -55,9 +55,9 @@ def trimmed(before, click):
     return left if (left >= 0.5).any() else None
 
 
-def run_clicks(net, plane, previous, clicks, zoom=None, size=128):
+def run_clicks(net, plane, previous, clicks, zoom=None):
     """All clicks of one slice in order."""
-    zoom = zoom or SETTINGS["click"]["zoom"]
+    zoom, whole = zoom or SETTINGS["click"]["zoom"], SETTINGS["click"]["size"]
     view, prob = None, previous.astype(np.float32)
     for n in range(1, len(clicks) + 1):
         now = clicks[:n]
@@ -66,11 +66,11 @@ def run_clicks(net, plane, previous, clicks, zoom=None, size=128):
             if not positive:
                 prob = np.zeros_like(prob)
                 continue
-            out = click_once(net, plane, np.zeros_like(prob), now, whole_view(plane.shape), size)
+            out = click_once(net, plane, np.zeros_like(prob), now, whole_view(plane.shape), whole)
             if zoom["first"] != "whole" and (out > 0.5).any():
                 v = box_view(out > 0.5, zoom["expansion"], zoom["minSide"], positive)
                 start = out if zoom["first"] == "guess" else np.zeros_like(prob)
-                out = click_once(net, plane, start, now, v, size)
+                out = click_once(net, plane, start, now, v, zoom["size"])
                 view = v
             prob = obey(out, now)
             continue
@@ -78,7 +78,7 @@ def run_clicks(net, plane, previous, clicks, zoom=None, size=128):
         inside = view is not None and all(view[0] <= r <= view[0] + view[2] and view[1] <= c <= view[1] + view[2] for r, c in positive)
         if view is None or not inside or overlap(view, want) < zoom["keepOverlap"]:
             view = want
-        before, prob = prob, click_once(net, plane, prob, now, view, size)
+        before, prob = prob, click_once(net, plane, prob, now, view, zoom["size"])
         if not (prob > 0.5).any():
             left = trimmed(before, now[-1])
             prob = prob if left is None else left

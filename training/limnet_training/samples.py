@@ -9,10 +9,10 @@ from scipy import ndimage
 from . import data, maps
 from .defects import defective
 
-SIZE = 128
+SIZE = 128  # of a view of the whole slice; a zoomed one may be larger
 
 
-def neighbour_sample(pool: data.Pool, rng, pseudo: float):
+def neighbour_sample(pool: data.Pool, rng, pseudo: float, size: int = SIZE):
     """A slice with the mask of a near slice as previous mask, as propagation leaves it. In four of ten the object has ended: truth is empty.
     In three of ten it has shrunk to less than half: a negative click beside what is left must not take all of it."""
     while True:
@@ -45,11 +45,11 @@ def neighbour_sample(pool: data.Pool, rng, pseudo: float):
         longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
         side = min(max(longer * np.exp(rng.uniform(np.log(1.4), np.log(2.6))), 20), max(both.shape) * 1.2)
         centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-0.1, 0.1) * side, (cc[0] + cc[-1]) / 2 + rng.uniform(-0.1, 0.1) * side)
-        matrix, scale = data.view_matrix(centre, side, SIZE, rng)
+        matrix, scale = data.view_matrix(centre, side, size, rng)
         lo, hi = data.random_window(scan, rng)
-        image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, SIZE, scale)
-        truth = data.warp(obj[t].astype(np.float32), matrix, SIZE, scale) >= 0.5
-        previous = data.warp(obj[known].astype(np.float32), matrix, SIZE, scale)
+        image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, size, scale)
+        truth = data.warp(obj[t].astype(np.float32), matrix, size, scale) >= 0.5
+        previous = data.warp(obj[known].astype(np.float32), matrix, size, scale)
         if rng.random() < 0.3:  # it has leaked
             reach = int(rng.integers(1, 7)) * 2 + 1
             previous = cv2.dilate(previous, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
@@ -58,8 +58,8 @@ def neighbour_sample(pool: data.Pool, rng, pseudo: float):
         return data.appearance(image[None], rng)[0], truth, previous
 
 
-def sample(pool: data.Pool, rng, pseudo: float, whole_share: float):
-    """One training view: image [H,W] 0..1, truth bool [H,W]; for a share of `whole_share` the whole slice, as a first click sees it."""
+def sample(pool: data.Pool, rng, pseudo: float, whole_share: float, size: int = SIZE):
+    """One training view: image [size,size] 0..1, truth bool; for a share of `whole_share` the whole slice, as a first click sees it."""
     while True:
         scan, vox, obj, _ = pool.draw(pseudo)
         area = obj.reshape(len(obj), -1).sum(1)
@@ -86,12 +86,12 @@ def sample(pool: data.Pool, rng, pseudo: float, whole_share: float):
             side = min(max(longer * np.exp(rng.uniform(np.log(1.15), np.log(3.5))), 20), whole * 1.2)
             slack = max(0.0, (side - longer) / 2) + 0.1 * longer
             centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-slack, slack), (cc[0] + cc[-1]) / 2 + rng.uniform(-slack, slack))
-        matrix, scale = data.view_matrix(centre, side, SIZE, rng)
-        truth = data.warp(mask.astype(np.float32), matrix, SIZE, scale) >= 0.5
+        matrix, scale = data.view_matrix(centre, side, size, rng)
+        truth = data.warp(mask.astype(np.float32), matrix, size, scale) >= 0.5
         if truth.sum() < 12:
             continue
         lo, hi = data.random_window(scan, rng)
-        image = data.warp(np.clip((plane.astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, SIZE, scale)
+        image = data.warp(np.clip((plane.astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, size, scale)
         return data.appearance(image[None], rng)[0], truth
 
 
@@ -113,17 +113,18 @@ def initial_clicks(truth, rng):
 
 
 class Item:
-    def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order"):
+    def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order", size=SIZE, whole=(0.2, 0.45)):
+        """`whole`: share of views of the whole slice among samples that begin from a defective mask, and among those that begin from nothing."""
         if rng.random() < neighbours:
-            self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo)
+            self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo, size)
             self.smooth, self.previous, self.blank = maps.smooth(self.image), previous.astype(np.float32), rng.random() < 0.2
             self.positive, self.negative = [], []
             self.add(rng, exact=0.6)
             return
         bad = rng.random() < defects
-        self.image, self.truth = sample(pool, rng, pseudo, 0.2 if bad else 0.45)
+        self.image, self.truth = sample(pool, rng, pseudo, whole[0] if bad else whole[1], size)
         self.smooth = maps.smooth(self.image)
-        self.previous = np.zeros((SIZE, SIZE), np.float32)
+        self.previous = np.zeros((size, size), np.float32)
         self.blank = rng.random() < 0.2
         if bad:
             self.previous = defective(self.truth, rng, reading).astype(np.float32)

@@ -57,7 +57,7 @@ export interface WalkerSettings {
 /** What the host code must know of the networks: the `settings` of models/manifest.json. */
 export interface NetworkSettings {
   readonly click: {
-    /** Side of the square view. */
+    /** Side of the network's input where it looks at the whole slice. */
     readonly size: number;
     readonly diskRadius: number;
     /** Channels of the image, each the grey slice; default 1. */
@@ -75,6 +75,8 @@ export interface NetworkSettings {
       /** First click without a mask: "whole" = the whole slice only; "fresh" = then once more on the zoomed guess, from an
        * empty mask; "guess" = the same with the guess as previous mask. */
       readonly first: "whole" | "fresh" | "guess";
+      /** Side of the network's input for a zoomed view; default the one of the whole slice. */
+      readonly size?: number;
     };
   };
   readonly propagation: {

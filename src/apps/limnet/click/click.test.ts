@@ -75,6 +75,16 @@ describe("views", () => {
     expect(runs).toBe(1);
   });
 
+  test("a zoomed view is shown at its own size, the whole slice at another", async () => {
+    const fill: Graph = ({ image }) => ({ probability: { data: new Float32Array(image.data.length).fill(0.7), dims: [...image.dims] } });
+    const { networks, calls } = fakeNetworks({ click: fill }, { first: "guess", size: 48 });
+    const { runs } = await runClicks(networks, slice, null, [plus(32, 24), plus(33, 24)]);
+    expect(runs).toBe(3);
+    expect(calls.map(({ feeds }) => feeds.image.dims[3])).toEqual([32, 48, 48]);
+    expect(calls.map(({ feeds }) => feeds.maps.dims[3])).toEqual([32, 48, 48]);
+    expect(calls[1].feeds.maps.data[24 * 48 + 24]).toBeCloseTo(0.7, 5);
+  });
+
   test.each(["fresh", "guess"] as const)("\"%s\" runs once more on the zoomed guess", async (first) => {
     const { networks, calls } = fakeNetworks({ click: disks }, { first });
     const { view, runs, probability } = await runClicks(networks, slice, null, [plus(32, 24)]);

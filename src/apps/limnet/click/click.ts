@@ -42,18 +42,19 @@ export async function runClicks(
 ): Promise<ClickResult> {
   const { rows, cols } = slice;
   const { earlier = [], signal } = options;
-  const { zoom } = networks.settings.click;
+  const { zoom, size } = networks.settings.click;
+  const closer = zoom.size ?? size;
   const nothing = (): Plane => ({ data: new Float32Array(rows * cols), rows, cols });
   let probability: Plane = previous === null ? nothing() : { data: Float32Array.from(previous.data), rows, cols };
   /** The zoomed view of the run before; a look at the whole slice is not stored. */
   let zoomed: View | null = null;
   let view: View | null = null;
   let runs = 0;
-  const look = (at: View, before: Plane, upTo: readonly SliceClick[]) => {
+  const look = (at: View, size: number, before: Plane, upTo: readonly SliceClick[]) => {
     signal?.throwIfAborted();
     runs++;
     view = at;
-    return predict(networks, slice, before, upTo, at);
+    return predict(networks, slice, before, upTo, at, size);
   };
   for (let n = 0; n < clicks.length; n++) {
     const upTo = [...earlier, ...clicks.slice(0, n + 1)];
@@ -61,15 +62,15 @@ export async function runClicks(
     if (boxAbove(probability, 0.5) !== null) {
       zoomed = chooseView(probability, positives, zoomed, zoom);
       const before = probability;
-      probability = await look(zoomed, before, upTo);
+      probability = await look(zoomed, closer, before, upTo);
       if (boxAbove(probability, 0.5) === null) probability = trimmed(before, clicks[n]) ?? probability;
     } else if (positives.length === 0) {
       probability = nothing();
     } else {
-      probability = await look(wholeView(rows, cols), nothing(), upTo);
+      probability = await look(wholeView(rows, cols), size, nothing(), upTo);
       if (zoom.first !== "whole" && boxAbove(probability, 0.5) !== null) {
         zoomed = chooseView(probability, positives, null, zoom);
-        probability = await look(zoomed, zoom.first === "guess" ? probability : nothing(), upTo);
+        probability = await look(zoomed, closer, zoom.first === "guess" ? probability : nothing(), upTo);
       }
     }
     obey(probability, upTo);
@@ -77,16 +78,16 @@ export async function runClicks(
   return { probability, view, runs };
 }
 
-/** One run of the network in a view; the answer is pasted into an empty plane. */
+/** One run of the network in a view, shown at `size` x `size`; the answer is pasted into an empty plane. */
 async function predict(
-  networks: Networks, slice: Plane<Uint8Array>, previous: Plane, clicks: readonly SliceClick[], view: View,
+  networks: Networks, slice: Plane<Uint8Array>, previous: Plane, clicks: readonly SliceClick[], view: View, size: number,
 ): Promise<Plane> {
   const { settings } = networks;
-  const { size, channels = 1, previous: form = "probability" } = settings.click;
+  const { channels = 1, previous: form = "probability" } = settings.click;
   const image = extract(slice, view, size);
   for (let i = 0; i < image.length; i++) image[i] /= 255;
   const before = extract(previous, view, size);
-  const maps = clickMaps(image, form === "binary" ? before.map((p) => (p > 0.5 ? 1 : 0)) : before, clicks, view, settings.click);
+  const maps = clickMaps(image, form === "binary" ? before.map((p) => (p > 0.5 ? 1 : 0)) : before, clicks, view, size, settings.click);
   const { probability } = await networks.run("click", {
     image: greyImage(image, size, channels),
     maps: { data: maps, dims: [1, maps.length / (size * size), size, size] },
@@ -98,12 +99,13 @@ async function predict(
 
 /**
  * The map channels of the click network: previous, positive disks, negative disks, then positive and negative geodesic
- * map per setting (networks.ts). `image` and `previous` are `size` x `size`, 0..1; clicks are in slice pixels.
+ * map per setting (networks.ts). `image` and `previous` are `size` x `size`, 0..1, of the `view`; clicks are in slice pixels.
  */
 export function clickMaps(
-  image: Float32Array, previous: Float32Array, clicks: readonly SliceClick[], view: View, settings: NetworkSettings["click"],
+  image: Float32Array, previous: Float32Array, clicks: readonly SliceClick[], view: View, size: number,
+  settings: NetworkSettings["click"],
 ): Float32Array {
-  const { size, diskRadius, geodesic } = settings;
+  const { diskRadius, geodesic } = settings;
   const area = size * size;
   const points = (positive: boolean): Pixel[] =>
     clicks.filter((click) => click.positive === positive).map((click) => toView(click.row, click.col, view, size));
