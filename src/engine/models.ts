@@ -15,6 +15,10 @@ const whole = z.number().int().positive();
 const positive = z.number().positive();
 
 export const networkSettings: z.ZodType<NetworkSettings> = z.object({
+  denoise: z.object({
+    minObject: positive,
+    noise: z.array(positive).min(1).readonly().refine((noise) => noise.every((from, n) => n === 0 || from > noise[n - 1]), "must be ascending"),
+  }).optional(),
   click: z.object({
     size: whole,
     channels: z.union([z.literal(1), z.literal(3)]).optional(),

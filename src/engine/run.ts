@@ -1,6 +1,7 @@
 /** One job: rounds of clicks, each click -> prompt mask -> propagation -> fusion with the round before (specification 0). */
 import { setTimeout as sleep } from "node:timers/promises";
 import { runClicks } from "../apps/limnet/click/click.js";
+import { noiseOfScan } from "../apps/limnet/denoise.js";
 import { fuse } from "../apps/limnet/fusion/fuse.js";
 import type { Networks } from "../apps/limnet/networks.js";
 import type { Prepared } from "../apps/limnet/prepare.js";
@@ -98,7 +99,7 @@ async function runRound(
   onProgress?.({ stage: "click", round, slice });
   const earlier = past.filter((request) => request.slice === slice).flatMap((request) => request.clicks);
   const before = previous === null ? null : { ...planeShape(shape, axis), data: probabilities(readSlice(previous, shape, axis, slice)) };
-  const { probability } = await runClicks(networks, source.plane(slice), before, clicks, { earlier, signal });
+  const { probability } = await runClicks(networks, source.plane(slice), before, clicks, { earlier, signal, noise: source.noise });
   const prompt = Uint8Array.from(probability.data, quantise);
   const clickSeconds = clock();
 
@@ -113,7 +114,7 @@ async function runRound(
   const prompts = new Map<number, Float32Array>();
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
-  const { planes: propagated, disagreement, decoded } = await propagate({
+  const { planes: propagated, disagreement, decoded, seen } = await propagate({
     networks, source, cache: bench.cache, model: `${bench.model} ${networks.device ?? ""}`, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", signal, pause,
     onSlice: (index, plane, done) => onProgress?.({
       stage: "propagate", round, slice: index, done, total: source.count,
@@ -122,7 +123,7 @@ async function runRound(
   });
   const { walker } = networks.settings.propagation;
   const planes = walker === undefined ? propagated : await walk({
-    source, planes: propagated, settings: walker, check: async () => {
+    source: seen, planes: propagated, settings: walker, check: async () => {
       await pause?.();
       checkCancel(signal);
     },
@@ -157,7 +158,10 @@ function stopwatch(): () => number {
 
 function slicesOf({ grey, shape }: Prepared, axis: Axis, identity: string): SliceSource {
   const { rows, cols } = planeShape(shape, axis);
-  return { count: shape[axis], rows, cols, identity, plane: (index) => ({ data: readSlice(grey, shape, axis, index), rows, cols }) };
+  const count = shape[axis];
+  const plane = (index: number) => ({ data: readSlice(grey, shape, axis, index), rows, cols });
+  let noise: number | undefined;
+  return { count, rows, cols, identity, plane, get noise() { return (noise ??= noiseOfScan({ count, plane })); } };
 }
 
 function checkRound({ slice, clicks }: RoundRequest, { count, rows, cols }: SliceSource): void {

@@ -5,6 +5,7 @@ import { drawDisks } from "../../src/apps/limnet/click/disks.js";
 import { geodesicMap, smooth } from "../../src/apps/limnet/click/geodesic.js";
 import { trimmed } from "../../src/apps/limnet/click/trim.js";
 import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
+import { denoised, noiseOf } from "../../src/apps/limnet/denoise.js";
 import { chooseWindow } from "../../src/apps/limnet/prepare.js";
 import { neighbourMaps } from "../../src/apps/limnet/propagation/seeds.js";
 import { extract, paste, type View } from "../../src/apps/limnet/view.js";
@@ -90,6 +91,16 @@ describe("Python and TypeScript agree", () => {
     const got = out.flatMap((plane) => [...(plane ?? new Uint8Array(size))]);
     close(got, result, 1.6);
     expect(Math.max(...got.map((p, i) => Math.abs(p - guess[i])))).toBeGreaterThan(60);
+  });
+
+  it("on the noise of slices, and on what smoothing leaves of it", () => {
+    const { rows, cols } = plane;
+    const { grey, noise, once, thrice } = fixture.denoise;
+    const noisy = { data: Uint8Array.from(grey as number[]), rows, cols };
+    const turned = { data: Uint8Array.from({ length: 21 * rows }, (_, i) => noisy.data[(i % rows) * cols + Math.floor(i / rows)]), rows: 21, cols: rows };
+    expect(noiseOf([noisy, turned])).toBeCloseTo(noise, 6);
+    expect([...denoised(noisy, 1).data]).toEqual(once);
+    expect([...denoised(noisy, 3).data]).toEqual(thrice);
   });
 
   it("on the window of grey values", () => {

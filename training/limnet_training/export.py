@@ -14,6 +14,7 @@ from torch import nn
 from . import nets
 
 SETTINGS = {
+    "denoise": {"minObject": 32, "noise": [3.1, 6]},
     "click": {
         "size": 128,
         "diskRadius": 3,

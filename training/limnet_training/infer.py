@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from . import maps, nets
+from .denoise import denoised, noise_of, noise_of_scan, passes_for
 from .export import SETTINGS
 from .view import box_view, extract, paste, whole_view
 from .walker import walk
@@ -55,10 +56,16 @@ def trimmed(before, click):
     return left if (left >= 0.5).any() else None
 
 
-def run_clicks(net, plane, previous, clicks, zoom=None):
-    """All clicks of one slice in order."""
+def run_clicks(net, plane, previous, clicks, zoom=None, noise=None):
+    """All clicks of one slice in order. `noise` of the scan, in 255 steps; where it is not given, that of the slice."""
+    noise = noise_of([plane]) if noise is None else noise
     zoom, whole = zoom or SETTINGS["click"]["zoom"], SETTINGS["click"]["size"]
     view, prob = None, previous.astype(np.float32)
+
+    def look(before, upto, at, size):
+        seen = denoised(plane, passes_for(noise, at[2] / zoom["expansion"]))
+        return click_once(net, seen, before, upto, at, size)
+
     for n in range(1, len(clicks) + 1):
         now = clicks[:n]
         positive = [(r, c) for r, c, p in now if p]
@@ -66,11 +73,11 @@ def run_clicks(net, plane, previous, clicks, zoom=None):
             if not positive:
                 prob = np.zeros_like(prob)
                 continue
-            out = click_once(net, plane, np.zeros_like(prob), now, whole_view(plane.shape), whole)
+            out = look(np.zeros_like(prob), now, whole_view(plane.shape), whole)
             if zoom["first"] != "whole" and (out > 0.5).any():
                 v = box_view(out > 0.5, zoom["expansion"], zoom["minSide"], positive)
                 start = out if zoom["first"] == "guess" else np.zeros_like(prob)
-                out = click_once(net, plane, start, now, v, zoom["size"])
+                out = look(start, now, v, zoom["size"])
                 view = v
             prob = obey(out, now)
             continue
@@ -78,7 +85,7 @@ def run_clicks(net, plane, previous, clicks, zoom=None):
         inside = view is not None and all(view[0] <= r <= view[0] + view[2] and view[1] <= c <= view[1] + view[2] for r, c in positive)
         if view is None or not inside or overlap(view, want) < zoom["keepOverlap"]:
             view = want
-        before, prob = prob, click_once(net, plane, prob, now, view, zoom["size"])
+        before, prob = prob, look(prob, now, view, zoom["size"])
         if not (prob > 0.5).any():
             left = trimmed(before, now[-1])
             prob = prob if left is None else left
@@ -153,6 +160,8 @@ def propagate_volume(net, volume, prompts: dict, size=128, walked=True, **kw):
     for m in prompts.values():
         boxes |= m >= 0.5
     view = box_view(boxes, 1.75, 32) or whole_view(volume.shape[1:])
+    passes = passes_for(noise_of_scan(volume), view[2] / 1.75)
+    seen = np.stack([denoised(plane, passes) for plane in volume]) if passes else volume
     out = np.zeros(volume.shape, np.float32)
     order = sorted(prompts)
     for t, m in prompts.items():
@@ -164,8 +173,8 @@ def propagate_volume(net, volume, prompts: dict, size=128, walked=True, **kw):
             stop = [x for x in order if (x - t) * step > 0]
             end = min(stop, key=lambda x: abs(x - t)) if stop else None
             both = end is not None and end in solid
-            for i, p in prop.run(volume, prompts, t, step):
+            for i, p in prop.run(seen, prompts, t, step):
                 if i == end:
                     break
                 out[i] += p * (abs(end - i) / abs(end - t) if both else 1.0)
-    return walk(volume, out, prompts, **SETTINGS["propagation"]["walker"]) if walked else out
+    return walk(seen, out, prompts, **SETTINGS["propagation"]["walker"]) if walked else out

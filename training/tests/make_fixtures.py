@@ -9,7 +9,7 @@ from scipy import ndimage
 
 root = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(root / "training"))
-from limnet_training import infer, maps, scan, view, walker  # noqa: E402
+from limnet_training import denoise, infer, maps, scan, view, walker  # noqa: E402
 
 rng = np.random.default_rng(3)
 yy, xx = np.mgrid[:23, :31]
@@ -65,5 +65,9 @@ asked = [(11.0, 4.0, False), (6.5, 15.49, False), (11.0, 11.0, False), (10.0, 11
          (2.5, 11.0, False), (22.0, 0.0, False), (11.0, 4.0, True)]
 left = [infer.trimmed(leaked, c) for c in asked]
 out["trimmed"] = {"before": r(leaked), "cases": [{"click": c, "left": None if m is None else r(m)} for c, m in zip(asked, left)]}
+
+noisy = np.floor(255 * np.clip(plane + rng.normal(0, 0.03, plane.shape), 0, 1)) / 255
+grey = lambda a: (a * 255).round().astype(int).ravel().tolist()  # noqa: E731
+out["denoise"] = {"grey": grey(noisy), "noise": denoise.noise_of([noisy, noisy.T[:21]]), "once": grey(denoise.denoised(noisy, 1)), "thrice": grey(denoise.denoised(noisy, 3))}
 
 (root / "test/parity/fixture.json").write_text(json.dumps(out) + "\n")

@@ -54,8 +54,18 @@ export interface WalkerSettings {
   readonly iterations: number;
 }
 
+/** When slices are smoothed before they are looked at (denoise.ts). */
+export interface DenoiseSettings {
+  /** Objects with a longer side below so many pixels are looked at as they are. */
+  readonly minObject: number;
+  /** Standard deviation of the noise, in grey values 0..255, from which on the slice is smoothed once, twice, and so on; ascending. */
+  readonly noise: readonly number[];
+}
+
 /** What the host code must know of the networks: the `settings` of models/manifest.json. */
 export interface NetworkSettings {
+  /** Absent: slices stay as they are. */
+  readonly denoise?: DenoiseSettings;
   readonly click: {
     /** Side of the network's input where it looks at the whole slice. */
     readonly size: number;

@@ -7,6 +7,7 @@
  */
 import type { SliceClick } from "../../../engine/protocol.js";
 import type { Pixel } from "../../../imaging/geometry.js";
+import { denoised, passesFor } from "../denoise.js";
 import { greyImage, type NetworkSettings, type Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
@@ -19,6 +20,8 @@ export interface ClickOptions {
   readonly earlier?: readonly SliceClick[];
   /** Checked before each run of the network; the reason of the signal is thrown. */
   readonly signal?: AbortSignal;
+  /** Noise of the scan in grey values (denoise.ts); default none. */
+  readonly noise?: number;
 }
 
 export interface ClickResult {
@@ -41,7 +44,7 @@ export async function runClicks(
   clicks: readonly SliceClick[], options: ClickOptions = {},
 ): Promise<ClickResult> {
   const { rows, cols } = slice;
-  const { earlier = [], signal } = options;
+  const { earlier = [], signal, noise = 0 } = options;
   const { zoom, size } = networks.settings.click;
   const closer = zoom.size ?? size;
   const nothing = (): Plane => ({ data: new Float32Array(rows * cols), rows, cols });
@@ -54,7 +57,8 @@ export async function runClicks(
     signal?.throwIfAborted();
     runs++;
     view = at;
-    return predict(networks, slice, before, upTo, at, size);
+    const passes = passesFor(noise, at.side / zoom.expansion, networks.settings.denoise);
+    return predict(networks, denoised(slice, passes), before, upTo, at, size);
   };
   for (let n = 0; n < clicks.length; n++) {
     const upTo = [...earlier, ...clicks.slice(0, n + 1)];

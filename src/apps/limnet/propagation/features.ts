@@ -20,6 +20,8 @@ export interface SliceSource {
   readonly cols: number;
   /** Names grey values and axis: two sources of the same identity give the same planes. */
   readonly identity: string;
+  /** Standard deviation of the noise in grey values (denoise.ts); absent: not known, taken for none. */
+  readonly noise?: number;
   /** Grey values 0..255. */
   plane(index: number): Plane<Uint8Array>;
 }

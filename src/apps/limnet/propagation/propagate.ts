@@ -1,6 +1,7 @@
 /** From prompt masks to the current set C: all slices of the volume (paper 2.2, equations 5 and 6; specification 2.11). */
 import { LimnetError } from "../../../errors.js";
 import { boxAbove } from "../click/zoom.js";
+import { denoisedSource } from "../denoise.js";
 import { union } from "../fusion/pairs.js";
 import type { Networks } from "../networks.js";
 import { Direction, type Field, type Step } from "./direction.js";
@@ -40,6 +41,8 @@ export interface PropagateResult {
   readonly disagreement: ReadonlyMap<number, number>;
   /** Slices that the network decoded. */
   readonly decoded: number;
+  /** The slices as they were looked at: with less noise where the object is large (denoise.ts). */
+  readonly seen: SliceSource;
 }
 
 /** Throws the reason of the signal, or engine_cancelled where that is no error of the catalogue. */
@@ -66,8 +69,10 @@ export async function propagate(input: PropagateInput): Promise<PropagateResult>
   const list: Prompt[] = [...prompts].map(([slice, plane]) => ({ slice, wall: plane === null }));
   const waiting = planRuns(list, clicked, source.count, gaps);
   let decoded = 0;
+  let seen = source;
   if (waiting.length > 0) {
     const field = prepareField(input, prompts);
+    seen = field.features.source;
     while (waiting.length > 0) {
       const { from } = waiting[0];
       const group: Run[] = [];
@@ -83,7 +88,7 @@ export async function propagate(input: PropagateInput): Promise<PropagateResult>
     }
   }
   gathering.finish();
-  return { planes: gathering.planes, disagreement: gathering.disagreement, decoded };
+  return { planes: gathering.planes, disagreement: gathering.disagreement, decoded, seen };
 }
 
 /** Runs directions of one prompt slice by turns; answers where each of them ended. */
@@ -109,7 +114,9 @@ function prepareField(input: PropagateInput, prompts: ReadonlyMap<number, Stored
   };
   const boxes = [...prompts.values()].map((data) => (data === null ? null : boxAbove({ data, rows, cols }, maskFrom - 1)));
   const region = regionAround(boxes.reduce(union, null), source, networks.settings.propagation);
-  const features = new Features(networks, source, cache, model, gainFor(source, region, prompts));
+  const { denoise, propagation: { region: { expansion } } } = networks.settings;
+  const seen = denoisedSource(source, region.side / expansion, denoise);
+  const features = new Features(networks, seen, cache, model, gainFor(seen, region, prompts));
   return {
     networks, features, prompts, region, check,
     permanent: new PermanentBlock({ networks, features, prompts, clicked, check }),
