@@ -18,6 +18,7 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
   denoise: z.object({
     minObject: positive,
     noise: z.array(positive).min(1).readonly().refine((noise) => noise.every((from, n) => n === 0 || from > noise[n - 1]), "must be ascending"),
+    clicks: whole,
   }).optional(),
   click: z.object({
     size: whole,

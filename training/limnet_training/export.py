@@ -14,7 +14,7 @@ from torch import nn
 from . import nets
 
 SETTINGS = {
-    "denoise": {"minObject": 32, "noise": [3.1, 6]},
+    "denoise": {"minObject": 32, "noise": [3.1, 6], "clicks": 2},
     "click": {
         "size": 128,
         "diskRadius": 3,

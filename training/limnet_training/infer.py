@@ -63,7 +63,8 @@ def run_clicks(net, plane, previous, clicks, zoom=None, noise=None):
     view, prob = None, previous.astype(np.float32)
 
     def look(before, upto, at, size):
-        seen = denoised(plane, passes_for(noise, at[2] / zoom["expansion"]))
+        few = len(upto) <= SETTINGS["denoise"]["clicks"]
+        seen = denoised(plane, passes_for(noise, at[2] / zoom["expansion"])) if few else plane
         return click_once(net, seen, before, upto, at, size)
 
     for n in range(1, len(clicks) + 1):

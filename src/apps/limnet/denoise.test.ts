@@ -83,7 +83,7 @@ describe("a slice without much of its noise", () => {
 });
 
 describe("how often", () => {
-  const settings = { minObject: 32, noise: [3, 6] };
+  const settings = { minObject: 32, noise: [3, 6], clicks: 2 };
 
   test("goes by the noise, for objects that are large enough", () => {
     expect([2.9, 3, 5.9, 6, 40].map((noise) => passesFor(noise, 50, settings))).toEqual([0, 1, 1, 2, 2]);

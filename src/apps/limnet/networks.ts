@@ -60,6 +60,8 @@ export interface DenoiseSettings {
   readonly minObject: number;
   /** Standard deviation of the noise, in grey values 0..255, from which on the slice is smoothed once, twice, and so on; ascending. */
   readonly noise: readonly number[];
+  /** The click network sees a slice smoothed up to so many clicks on it: who clicks more often is at details. */
+  readonly clicks: number;
 }
 
 /** What the host code must know of the networks: the `settings` of models/manifest.json. */

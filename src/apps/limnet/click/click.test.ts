@@ -85,6 +85,22 @@ describe("views", () => {
     expect(calls[1].feeds.maps.data[24 * 48 + 24]).toBeCloseTo(0.7, 5);
   });
 
+  test("a noisy slice is smoothed for the first clicks of a large object, and shown as it is to the further ones", async () => {
+    const stripes = { ...slice, data: slice.data.map((v, i) => v + ((i % cols) % 4 < 2 ? 40 : -40)) };
+    const { networks, calls } = fakeNetworks({ click: constant(0.7) });
+    const settings = { ...networks.settings, denoise: { minObject: 30, noise: [10], clicks: 2 } };
+    const contrast = async (noise: number, denoise = settings.denoise) => {
+      calls.length = 0;
+      await runClicks({ ...networks, settings: { ...settings, denoise } }, stripes, null, [plus(32, 24), plus(30, 24), plus(34, 24)], { noise });
+      return calls.map(({ feeds: { image: { data } } }) => Math.round(255 * Math.abs(Number(data[16 * size + 16]) - Number(data[16 * size + 17]))));
+    };
+    const [before] = await contrast(0);
+    const seen = await contrast(12);
+    expect(seen).toEqual([seen[0], seen[0], before]);
+    expect(seen[0]).toBeLessThan(0.8 * before);
+    expect(await contrast(12, { ...settings.denoise, minObject: 60 })).toEqual([before, before, before]);
+  });
+
   test.each(["fresh", "guess"] as const)("\"%s\" runs once more on the zoomed guess", async (first) => {
     const { networks, calls } = fakeNetworks({ click: disks }, { first });
     const { view, runs, probability } = await runClicks(networks, slice, null, [plus(32, 24)]);

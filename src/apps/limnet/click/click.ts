@@ -57,7 +57,8 @@ export async function runClicks(
     signal?.throwIfAborted();
     runs++;
     view = at;
-    const passes = passesFor(noise, at.side / zoom.expansion, networks.settings.denoise);
+    const { denoise } = networks.settings;
+    const passes = denoise && upTo.length <= denoise.clicks ? passesFor(noise, at.side / zoom.expansion, denoise) : 0;
     return predict(networks, denoised(slice, passes), before, upTo, at, size);
   };
   for (let n = 0; n < clicks.length; n++) {
