@@ -65,7 +65,10 @@ export function denoised(plane: Plane<Uint8Array>, passes: number): Plane<Uint8A
     const next = new Uint8Array(rows * cols);
     for (let r = 0; r < rows; r++) {
       const at = r * cols;
-      for (let c = 0; c < cols; c++) across[at + c] = now[at + Math.max(0, c - 1)] + 2 * now[at + c] + now[at + Math.min(cols - 1, c + 1)];
+      const end = at + cols - 1;
+      for (let i = at + 1; i < end; i++) across[i] = now[i - 1] + 2 * now[i] + now[i + 1];
+      across[at] = 3 * now[at] + now[Math.min(end, at + 1)];
+      across[end] = now[Math.max(at, end - 1)] + 3 * now[end];
     }
     for (let r = 0; r < rows; r++) {
       const [above, at, below] = [Math.max(0, r - 1) * cols, r * cols, Math.min(rows - 1, r + 1) * cols];
