@@ -34,7 +34,7 @@ function arrows(): Arrow[] {
 }
 
 const room = (file: string) => file.split(sep)[0];
-const isPure = (file: string) => pureFolders.some((folder) => file.startsWith(folder)) || /^apps\/limnet\/(view|networks|prepare)\.ts$/.test(file);
+const isPure = (file: string) => pureFolders.some((folder) => file.startsWith(folder)) || /^apps\/limnet\/(view|networks|prepare|denoise)\.ts$/.test(file);
 
 describe("the rooms", () => {
   it("are all known", () => {
