@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { drawDisks } from "../../src/apps/limnet/click/disks.js";
-import { geodesicMap, smooth } from "../../src/apps/limnet/click/geodesic.js";
+import { geodesicMap } from "../../src/apps/limnet/click/geodesic.js";
 import { trimmed } from "../../src/apps/limnet/click/trim.js";
 import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
-import { denoised, noiseOf } from "../../src/apps/limnet/denoise.js";
+import { denoised, noiseOf, smooth } from "../../src/apps/limnet/denoise.js";
 import { chooseWindow } from "../../src/apps/limnet/prepare.js";
 import { neighbourMaps } from "../../src/apps/limnet/propagation/seeds.js";
 import { extract, paste, type View } from "../../src/apps/limnet/view.js";

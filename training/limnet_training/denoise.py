@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import maps
 from .export import SETTINGS
 
 
@@ -34,12 +35,10 @@ def passes_for(noise: float, longest: float) -> int:
 
 
 def denoised(plane, passes: int):
-    """[rows, columns], smoothed so many times by (1 2 1) / 4 along both, the border repeated."""
+    """[rows, columns], smoothed so many times, in whole steps."""
     if passes == 0:
         return plane
-    g = np.floor(plane * 255 + 0.5).astype(np.int64)
+    g = np.floor(plane * 255 + 0.5)
     for _ in range(passes):
-        p = np.pad(g, 1, "edge")
-        across = p[:, :-2] + 2 * p[:, 1:-1] + p[:, 2:]
-        g = (across[:-2] + 2 * across[1:-1] + across[2:] + 8) >> 4
+        g = np.floor(maps.smooth(g) + 0.5)
     return (g / 255).astype(plane.dtype)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from . import data, infer, maps, nets
 from .defects import defective
+from .denoise import noise_of_scan
 from .export import SETTINGS
 from .paper import make
 from .paper.checkpoints import Refused, begin_from
@@ -40,11 +41,12 @@ def rounds(click, prop, volume, truth, rng, n=6):
     area = truth.reshape(len(truth), -1).sum(1)
     t = int(area.argmax())
     prompts, clicks, out, result = {}, {}, [], np.zeros(volume.shape, np.float32)
+    noise = noise_of_scan(volume)
     for r in range(n):
         c = maps.robot_click(result[t] >= 0.5, truth[t], [(y, x) for y, x, _ in clicks.get(t, [])])
         if c is not None:
             clicks.setdefault(t, []).append(c)
-            prompts[t] = infer.run_clicks(click, volume[t], result[t] if t not in prompts else prompts[t], clicks[t][-1:] if t not in prompts else clicks[t])
+            prompts[t] = infer.run_clicks(click, volume[t], result[t] if t not in prompts else prompts[t], clicks[t][-1:] if t not in prompts else clicks[t], noise=noise)
         result = infer.propagate_volume(prop, volume, prompts)
         out.append(result >= 0.5)
         scores = np.array([slice_dice(out[-1][i], truth[i]) if max(area[i], out[-1][i].sum()) >= min(100, np.median(area[area > 0])) else 2.0 for i in range(len(truth))])

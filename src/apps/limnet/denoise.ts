@@ -55,28 +55,38 @@ export function passesFor(noise: number, longest: number, settings: DenoiseSetti
   return settings.noise.filter((from) => noise >= from).length;
 }
 
-/** The slice, smoothed so many times by (1 2 1) / 4 along rows and columns, the border repeated; the slice itself for none. */
-export function denoised(plane: Plane<Uint8Array>, passes: number): Plane<Uint8Array> {
-  if (passes === 0) return plane;
-  const { rows, cols } = plane;
-  let now = plane.data;
-  const across = new Uint16Array(rows * cols);
-  for (let n = 0; n < passes; n++) {
-    const next = new Uint8Array(rows * cols);
-    for (let r = 0; r < rows; r++) {
-      const at = r * cols;
-      const end = at + cols - 1;
-      for (let i = at + 1; i < end; i++) across[i] = now[i - 1] + 2 * now[i] + now[i + 1];
-      across[at] = 3 * now[at] + now[Math.min(end, at + 1)];
-      across[end] = now[Math.max(at, end - 1)] + 3 * now[end];
+/** Separable (1 2 1) / 4, the border repeated, float64. `rows` x `cols`. What distances are taken on as well (click/geodesic.ts). */
+export function smooth(image: ArrayLike<number>, rows: number, cols = rows): Float64Array {
+  const across = new Float64Array(rows * cols);
+  const out = new Float64Array(rows * cols);
+  for (let r = 0; r < rows; r++) {
+    const first = r * cols;
+    const last = first + cols - 1;
+    for (let i = first; i <= last; i++) {
+      const left = image[i > first ? i - 1 : first];
+      const right = image[i < last ? i + 1 : last];
+      across[i] = (left + 2 * image[i] + right) / 4;
     }
-    for (let r = 0; r < rows; r++) {
-      const [above, at, below] = [Math.max(0, r - 1) * cols, r * cols, Math.min(rows - 1, r + 1) * cols];
-      for (let c = 0; c < cols; c++) next[at + c] = (across[above + c] + 2 * across[at + c] + across[below + c] + 8) >> 4;
-    }
-    now = next;
   }
-  return { data: now, rows, cols };
+  for (let r = 0; r < rows; r++) {
+    const up = (r > 0 ? r - 1 : 0) * cols;
+    const row = r * cols;
+    const down = (r < rows - 1 ? r + 1 : rows - 1) * cols;
+    for (let c = 0; c < cols; c++) out[row + c] = (across[up + c] + 2 * across[row + c] + across[down + c]) / 4;
+  }
+  return out;
+}
+
+/** The slice, smoothed so many times, in whole grey values; the slice itself for none. */
+export function denoised(plane: Plane<Uint8Array>, passes: number): Plane<Uint8Array> {
+  const { rows, cols } = plane;
+  let { data } = plane;
+  for (let n = 0; n < passes; n++) {
+    const grey = smooth(data, rows, cols);
+    data = new Uint8Array(grey.length);
+    for (let i = 0; i < grey.length; i++) data[i] = grey[i] + 0.5;
+  }
+  return passes === 0 ? plane : { data, rows, cols };
 }
 
 /** The slices as they are looked at where the object has `longest` pixels. */

@@ -7,11 +7,11 @@
  */
 import type { SliceClick } from "../../../engine/protocol.js";
 import type { Pixel } from "../../../imaging/geometry.js";
-import { denoised, passesFor } from "../denoise.js";
+import { denoised, passesFor, smooth } from "../denoise.js";
 import { greyImage, type NetworkSettings, type Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
-import { geodesicMap, smooth } from "./geodesic.js";
+import { geodesicMap } from "./geodesic.js";
 import { trimmed } from "./trim.js";
 import { boxAbove, chooseView, wholeView } from "./zoom.js";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { geodesicDistance, geodesicMap, smooth } from "./geodesic.js";
+import { smooth } from "../denoise.js";
+import { geodesicDistance, geodesicMap } from "./geodesic.js";
 
 const size = 16;
 const flat = new Float64Array(size * size).fill(0.5);

@@ -8,28 +8,6 @@ const diagonal = Math.SQRT2;
 const far = 1e6;
 const repeats = 2;
 
-/** The picture that distances are taken on: separable [1 2 1]/4, edges replicated, float64. `size` x `size`. */
-export function smooth(image: ArrayLike<number>, size: number): Float64Array {
-  const last = size - 1;
-  const across = new Float64Array(size * size);
-  const out = new Float64Array(size * size);
-  for (let r = 0; r < size; r++) {
-    const row = r * size;
-    for (let c = 0; c < size; c++) {
-      const left = image[row + (c > 0 ? c - 1 : 0)];
-      const right = image[row + (c < last ? c + 1 : last)];
-      across[row + c] = (left + 2 * image[row + c] + right) / 4;
-    }
-  }
-  for (let r = 0; r < size; r++) {
-    const up = (r > 0 ? r - 1 : 0) * size;
-    const row = r * size;
-    const down = (r < last ? r + 1 : last) * size;
-    for (let c = 0; c < size; c++) out[row + c] = (across[up + c] + 2 * across[row + c] + across[down + c]) / 4;
-  }
-  return out;
-}
-
 /**
  * Distance of every pixel to the nearest seed: a step costs 1 (diagonal sqrt 2) + weight * |difference of the smoothed picture|.
  * Two rounds of a forward and a backward raster scan, in place; an approximation, the same one that the network was trained with.

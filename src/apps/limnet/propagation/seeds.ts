@@ -4,7 +4,8 @@
  * training/limnet_training/maps.py (`neighbour_maps`) is the same arithmetic; a test holds both against one fixture.
  */
 import { squaredDistance } from "../../../imaging/distance.js";
-import { geodesicFrom, smooth } from "../click/geodesic.js";
+import { geodesicFrom } from "../click/geodesic.js";
+import { smooth } from "../denoise.js";
 import type { NetworkSettings } from "../networks.js";
 
 /** Core and far outside of a mask, `size` x `size`, 1 inside. */
