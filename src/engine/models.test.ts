@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { doubleSettings } from "../../test/engine/double.js";
-import { openModel, sha256 } from "./models.js";
+import { modelDigest, openModel, sha256 } from "./models.js";
 
 let root: string;
 let folder: string;
@@ -39,7 +39,28 @@ describe("models folder", () => {
     const model = await openModel(folder);
     expect(model.settings).toEqual(doubleSettings);
     expect(Buffer.from(await model.load("read")).toString()).toBe("read");
-    expect(model.digest).toBe(sha256(names.map(sha256).sort().join("\n")));
+    expect(model.digest).toBe(modelDigest(names.map(sha256), doubleSettings));
+  });
+
+  it("names a model by its settings too, in whatever order they stand: states of other settings are not gone on from", async () => {
+    await write();
+    const { digest } = await openModel(folder);
+    const { click, propagation, quality } = doubleSettings;
+    await write((manifest) => ({ ...manifest, models: { lite: { ...manifest.models.lite, settings: { quality, propagation, click } } } }));
+    expect((await openModel(folder)).digest).toBe(digest);
+    await write((manifest) => ({ ...manifest, models: { lite: { ...manifest.models.lite, settings: { ...doubleSettings, quality: { ...quality, threshold: 0.9 } } } } }));
+    expect((await openModel(folder)).digest).not.toBe(digest);
+  });
+
+  it("says in the card of the shipped model which one it is", async () => {
+    const shipped = new URL("../../models/", import.meta.url).pathname;
+    expect(await readFile(join(shipped, "lite.md"), "utf8")).toContain((await openModel(shipped)).digest);
+  });
+
+  it("knows every setting of the shipped models", async () => {
+    const shipped = new URL("../../models/", import.meta.url).pathname;
+    const { models } = JSON.parse(await readFile(join(shipped, "manifest.json"), "utf8"));
+    expect((await openModel(shipped)).settings).toEqual(models.lite.settings);
   });
 
   it("refuses a graph whose bytes are not those of the manifest", async () => {

@@ -13,6 +13,8 @@ import { fileDigest } from "../imaging/digest.js";
 
 const whole = z.number().int().positive();
 const positive = z.number().positive();
+/** A probability that becomes the border of a mask. */
+const level = z.number().gt(0).lt(1);
 
 export const networkSettings: z.ZodType<NetworkSettings> = z.object({
   denoise: z.object({
@@ -26,6 +28,7 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
     previous: z.enum(["probability", "binary"]).optional(),
     diskRadius: positive,
     geodesic: z.array(z.object({ weight: z.number().nonnegative(), scale: positive })).readonly(),
+    local: whole.optional(),
     zoom: z.object({
       expansion: z.number().min(1),
       minSide: whole,
@@ -47,7 +50,13 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
     presenceThreshold: z.number().min(0).max(1),
     region: z.object({ expansion: z.number().min(1), minSide: whole }),
     stopAfter: whole,
-    walker: z.object({ contrast: z.number().positive(), across: z.number().positive(), trust: z.number().positive(), iterations: whole }).optional(),
+    walker: z.object({
+      contrast: z.number().positive(),
+      across: z.number().positive(),
+      trust: z.number().positive(),
+      iterations: whole,
+      levels: z.object({ between: level, corrected: level, beyond: level }).optional(),
+    }).optional(),
   }),
   quality: z.object({ size: whole, expansion: z.number().min(1), minSide: whole, threshold: z.number().min(0.5).max(1).default(0.5) }),
 });
@@ -76,7 +85,7 @@ export const manifestSchema = z.looseObject({
 export interface Model {
   readonly name: string;
   readonly settings: NetworkSettings;
-  /** sha256 over the sorted digests of its graphs, those of int8 that may be taken among them. */
+  /** sha256 over the sorted digests of its graphs, those of int8 that may be taken among them, and its settings: whatever changes a mask changes it. */
   readonly digest: string;
   /** Graphs that there are: layout "xmem" has one more. */
   readonly graphs: readonly GraphName[];
@@ -96,6 +105,12 @@ export function modelsFolder(): string {
 }
 
 export const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
+
+/** The settings go in as JSON without spaces, keys in order (limnet_training export writes the same digest into the model's card). */
+export const modelDigest = (files: readonly string[], settings: NetworkSettings): string =>
+  sha256([...[...files].sort(), JSON.stringify(settings, (_, value: unknown) => (isPlain(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value))].join("\n"));
+
+const isPlain = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
 const refuse = (what: string, cause?: unknown) =>
   new LimnetError("bad_model", `The models cannot be used: ${what}. Restore the models folder from the release or train and export again.`, { cause });
@@ -150,7 +165,7 @@ export async function openModel(folder = modelsFolder(), name?: string): Promise
   return {
     name: wanted,
     settings: found.settings,
-    digest: sha256(files.map((entry) => entry.sha256).sort().join("\n")),
+    digest: modelDigest(files.map((entry) => entry.sha256), found.settings),
     graphs: names,
     int8,
     files: ["manifest.json", ...files.map(({ file }) => file)],

@@ -8,6 +8,7 @@ import type { Prepared } from "../apps/limnet/prepare.js";
 import type { FeatureCache, SliceSource } from "../apps/limnet/propagation/features.js";
 import { quantise } from "../apps/limnet/propagation/plane.js";
 import { checkCancel, propagate } from "../apps/limnet/propagation/propagate.js";
+import { correctedSlices } from "../apps/limnet/walker/levels.js";
 import { walk } from "../apps/limnet/walker/walker.js";
 import { LimnetError } from "../errors.js";
 import { changeOf } from "./change.js";
@@ -128,6 +129,7 @@ async function runRound(
       checkCancel(signal);
     },
     prompts: new Set(settings.memory === "literal" ? [slice] : prompts.keys()),
+    corrected: correctedSlices([...past, { slice, clicks }]),
   });
   const current = new Uint8Array(volume.grey.length);
   for (const [index, plane] of planes.entries()) if (plane !== null) writeSlice(current, shape, axis, index, plane);

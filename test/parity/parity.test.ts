@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { drawDisks } from "../../src/apps/limnet/click/disks.js";
 import { geodesicMap } from "../../src/apps/limnet/click/geodesic.js";
+import { keepLocal } from "../../src/apps/limnet/click/local.js";
 import { trimmed } from "../../src/apps/limnet/click/trim.js";
 import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
 import { denoised, noiseOf, smooth } from "../../src/apps/limnet/denoise.js";
@@ -72,6 +73,18 @@ describe("Python and TypeScript agree", () => {
     expect(cases.filter(({ left }) => left === null).length).toBeGreaterThan(3);
   });
 
+  it("on what a late click changes", () => {
+    const { rows, cols } = plane;
+    const cases = fixture.local.cases as { click: [number, number, boolean]; left: number[] }[];
+    for (const { click: [row, col, positive], left } of cases) {
+      const got = Float32Array.from(fixture.local.after as number[]);
+      keepLocal({ data: fixture.trimmed.before, rows, cols }, { data: got, rows, cols }, { row, col, positive });
+      close(got, left);
+    }
+    // It says something of clicks that take all and of clicks that do not.
+    expect(new Set(cases.map(({ left }) => left.join())).size).toBeGreaterThan(3);
+  });
+
   it("on boxes and the overlap of views", () => {
     const box = boxAbove({ data: fixture.robot.mask, rows: plane.rows, cols: plane.cols }, 0.5);
     if (box === null) throw new Error("the fixture's mask is empty");
@@ -82,12 +95,12 @@ describe("Python and TypeScript agree", () => {
   });
 
   it("on the random walker, to a grey step of the stored probabilities", async () => {
-    const { shape: [count, rows, cols], grey, guess, prompts, settings, result } = fixture.walker;
+    const { shape: [count, rows, cols], grey, guess, prompts, corrected, settings, result } = fixture.walker;
     const size = rows * cols;
     const planes = (from: number[]) => Array.from({ length: count }, (_, n) => Uint8Array.from(from.slice(n * size, (n + 1) * size)));
     const slices = planes(grey);
     const source = { count, rows, cols, identity: "fixture", plane: (n: number) => ({ data: slices[n], rows, cols }) };
-    const out = await walk({ source, planes: planes(guess), prompts: new Set<number>(prompts), settings });
+    const out = await walk({ source, planes: planes(guess), prompts: new Set<number>(prompts), corrected: new Set<number>(corrected), settings });
     const got = out.flatMap((plane) => [...(plane ?? new Uint8Array(size))]);
     close(got, result, 1.6);
     expect(Math.max(...got.map((p, i) => Math.abs(p - guess[i])))).toBeGreaterThan(60);

@@ -18,8 +18,8 @@ from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
 
-SHARES = {"sts": 0.26, "msd_hippocampus": 0.13, "ts_reference": 0.14, "misc": 0.06, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
-          "nrrd": 0.01, "hc18_fetal_head": 0.04, "usgra_nerve_vessel": 0.05, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
+SHARES = {"sts": 0.24, "msd_hippocampus": 0.17, "ts_reference": 0.12, "misc": 0.06, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
+          "nrrd": 0.01, "hc18_fetal_head": 0.04, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
           "msd_liver_slices": 0.06, "synthetic": 0.08, "painted": 0.14}
 ROUNDS = (0.4, 0.2, 0.18, 0.13, 0.09)  # share of samples after 0, 1, ... passes without gradients
 

@@ -19,6 +19,7 @@ SETTINGS = {
         "size": 128,
         "diskRadius": 3,
         "geodesic": [{"weight": 20, "scale": 20}, {"weight": 80, "scale": 30}],
+        "local": 5,
         "zoom": {"expansion": 1.8, "minSide": 32, "keepOverlap": 0.5, "first": "guess", "size": 192},
     },
     "propagation": {
@@ -31,7 +32,7 @@ SETTINGS = {
         "presenceThreshold": 0.4,
         "region": {"expansion": 1.75, "minSide": 32},
         "stopAfter": 3,
-        "walker": {"contrast": 30, "across": 2, "trust": 0.003, "iterations": 40},
+        "walker": {"contrast": 30, "across": 2, "trust": 0.003, "iterations": 40, "levels": {"between": 0.45, "corrected": 0.4, "beyond": 0.45}},
     },
     "quality": {"size": 96, "expansion": 1.5, "minSide": 32, "threshold": 0.95},
 }
@@ -201,8 +202,9 @@ def write_card(out: Path, model: str = "lite") -> None:
         return
     entries = [e for g in found["graphs"].values() for e in (g, g.get("int8")) if e]
     rows = [f"| `{e['file']}` | {(out / e['file']).stat().st_size / 1e6:.2f} | `{e['sha256']}` |" for e in entries]
-    digest = hashlib.sha256("\n".join(sorted(e["sha256"] for e in entries)).encode()).hexdigest()
-    block = "\n".join([f"Model `{digest}` (sha256 over the sorted digests of its graphs).", "", "| File | MB | sha256 |", "|---|---|---|", *rows])
+    settings = json.dumps(found["settings"], sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256("\n".join([*sorted(e["sha256"] for e in entries), settings]).encode()).hexdigest()
+    block = "\n".join([f"Model `{digest}` (sha256 over the sorted digests of its graphs and its settings).", "", "| File | MB | sha256 |", "|---|---|---|", *rows])
     start, end = "<!-- digests: written by limnet_training export -->", "<!-- end of digests -->"
     text = card.read_text()
     if start not in text or end not in text:

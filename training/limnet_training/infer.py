@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from . import maps, nets
 from .denoise import denoised, noise_of, noise_of_scan, passes_for
@@ -56,6 +57,17 @@ def trimmed(before, click):
     return left if (left >= 0.5).any() else None
 
 
+def local_change(before, after, click):
+    """`after` where the mask is as before or changed in one piece with the clicked pixel, `before` elsewhere; all of `after` where the
+    clicked pixel was on the click's side already. Twin of click/local.ts."""
+    r, c = (min(max(int(np.floor(x + 0.5)), 0), n - 1) for x, n in zip(click[:2], before.shape))
+    if (before[r, c] >= 0.5) == click[2]:
+        return after
+    changed = (before >= 0.5) != (after >= 0.5)
+    pieces, _ = ndimage.label(changed | (np.indices(before.shape) == np.reshape((r, c), (2, 1, 1))).all(0), np.ones((3, 3)))
+    return np.where(changed & (pieces != pieces[r, c]), before, after)
+
+
 def run_clicks(net, plane, previous, clicks, zoom=None, noise=None):
     """All clicks of one slice in order. `noise` of the scan, in 255 steps; where it is not given, that of the slice."""
     noise = noise_of([plane]) if noise is None else noise
@@ -90,6 +102,8 @@ def run_clicks(net, plane, previous, clicks, zoom=None, noise=None):
         if not (prob > 0.5).any():
             left = trimmed(before, now[-1])
             prob = prob if left is None else left
+        if n >= SETTINGS["click"]["local"]:
+            prob = local_change(before, prob, now[-1])
         prob = obey(prob, now)
     return prob
 

@@ -8,8 +8,19 @@ from scipy import ndimage
 
 from . import data, maps
 from .defects import defective
+from .export import SETTINGS
 
 SIZE = 128  # of a view of the whole slice; a zoomed one may be larger
+SMOOTHED = 0.3  # share of slices with a large object that are smoothed once or twice, as the engine does with those of noisy scans
+
+
+def as_seen(plane, longer, rng):
+    """A slice [rows, columns] as the engine shows an object of `longer` pixels: now and then smoothed, where it is large."""
+    if longer < SETTINGS["denoise"]["minObject"] or rng.random() >= SMOOTHED:
+        return plane
+    for _ in range(int(rng.integers(1, 3))):
+        plane = maps.smooth(plane)
+    return plane
 
 
 def neighbour_sample(pool: data.Pool, rng, pseudo: float, size: int = SIZE):
@@ -79,6 +90,7 @@ def sample(pool: data.Pool, rng, pseudo: float, whole_share: float, size: int = 
                     continue
         rr, cc = np.where(mask.any(1))[0], np.where(mask.any(0))[0]
         longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
+        plane = as_seen(plane, longer, rng)
         whole = max(mask.shape)
         if rng.random() < whole_share:
             side, centre = whole * rng.uniform(0.9, 1.15), (mask.shape[0] / 2 - 0.5, mask.shape[1] / 2 - 0.5)

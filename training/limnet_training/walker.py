@@ -5,6 +5,8 @@ Twin of src/apps/limnet/walker, but for the coarser lattice that the runtime tak
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage
 
@@ -27,8 +29,9 @@ def _sides(axis):
     return tuple(low), tuple(high)
 
 
-def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40) -> np.ndarray:
-    """volume [n,r,c] 0..1, probability [n,r,c] with the prompt slices (indices) in it -> new probability; prompt slices stay."""
+def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40, levels=None, corrected=()) -> np.ndarray:
+    """volume [n,r,c] 0..1, probability [n,r,c] with the prompt slices (indices) in it -> new probability; prompt slices stay.
+    Between two prompts, and beside those that were corrected, the mask may begin below 0.5 (`levels`; walker/levels.ts)."""
     seen = probability >= FAINT
     if not seen.any():
         return probability.copy()
@@ -76,4 +79,16 @@ def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, ac
     out[box] = np.clip(x, 0, 1)
     for t in prompts:
         out[t] = probability[t]
+    if levels:
+        full = {t for t in prompts if (out[t] >= 0.5).any()}
+        for low, high in pairwise([-1, *sorted(prompts), len(out)]):
+            beside = full & {low, high}
+            sure = beside <= set(corrected)
+            level = levels["corrected" if sure else "between"] if len(beside) == 2 else levels["beyond"] if beside and sure else 0.5
+            out[low + 1 : high] = levelled(out[low + 1 : high], level)
     return out
+
+
+def levelled(p: np.ndarray, level: float) -> np.ndarray:
+    """Probabilities bent so that `level` becomes 0.5; 0 and 1 stay. Twin of walker/levels.ts."""
+    return np.where(p < level, p * 0.5 / level, 1 - (1 - p) * 0.5 / (1 - level)).astype(p.dtype)

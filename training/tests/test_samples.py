@@ -26,3 +26,13 @@ def test_whole_slices_are_drawn_as_often_as_asked(monkeypatch):
     for defects in (0.0, 1.0):
         samples.Item(None, rng, 0.0, defects, 0.0, whole=(0.1, 0.7))
     assert asked == [0.7, 0.1]
+
+
+def test_three_in_ten_slices_with_a_large_object_are_smoothed_and_none_with_a_small_one():
+    rng = np.random.default_rng(7)
+    plane = rng.random((20, 20))
+    seen = [samples.as_seen(plane, 40, rng) for _ in range(400)]
+    smoothed = [s for s in seen if s is not plane]
+    assert abs(len(smoothed) / len(seen) - 0.3) < 0.08
+    assert all(s.std() < 0.6 * plane.std() for s in smoothed)
+    assert all(samples.as_seen(plane, 31, rng) is plane for _ in range(50))

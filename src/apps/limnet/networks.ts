@@ -44,6 +44,16 @@ export interface Networks {
   readonly settings: NetworkSettings;
 }
 
+/** From which probability on a voxel is in the mask (walker/levels.ts); 0.5 elsewhere. */
+export interface LevelSettings {
+  /** Between two prompts with the object on them. */
+  readonly between: number;
+  /** There, where both were corrected. */
+  readonly corrected: number;
+  /** Beyond a corrected prompt, where no further one holds the object. */
+  readonly beyond: number;
+}
+
 export interface WalkerSettings {
   /** Edge weight exp(-contrast * d^2), d the difference of grey values in standard deviations. */
   readonly contrast: number;
@@ -52,6 +62,8 @@ export interface WalkerSettings {
   /** Pull towards a prior of 0 or 1; nothing at 0.5. */
   readonly trust: number;
   readonly iterations: number;
+  /** Absent: the mask is what is probable from 0.5 on everywhere. */
+  readonly levels?: LevelSettings;
 }
 
 /** When slices are smoothed before they are looked at (denoise.ts). */
@@ -78,6 +90,8 @@ export interface NetworkSettings {
     readonly previous?: "probability" | "binary";
     /** Geodesic maps: exp(-d / scale), d with intensity weight (see click/geodesic.ts). */
     readonly geodesic: readonly { readonly weight: number; readonly scale: number }[];
+    /** From this click of a slice on, only the changed part that holds the click is taken (click/local.ts); default never. */
+    readonly local?: number;
     readonly zoom: {
       /** Side of the view = expansion x longer side of the box around mask and positive clicks, at least minSide pixels. */
       readonly expansion: number;

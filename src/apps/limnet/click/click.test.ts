@@ -172,3 +172,19 @@ describe("what users rely on", () => {
     expect(calls).toHaveLength(0);
   });
 });
+
+describe("late clicks", () => {
+  test("from the fifth of a slice on change their own place alone, where the model says so", async () => {
+    const { networks } = fakeNetworks({ click: disks });
+    const late = { ...networks, settings: { ...networks.settings, click: { ...networks.settings.click, local: 5 } } };
+    const before = square();
+    before.data.fill(0.9, 50 * cols + 30, 50 * cols + 36);
+    const left = async (earlier: number) => {
+      const clicks = Array.from({ length: earlier }, () => plus(29, 10));
+      const { probability } = await runClicks(late, slice, before, [minus(22, 18)], { earlier: clicks });
+      return [probability.data[20 * cols + 19] > 0.5, probability.data[50 * cols + 32] > 0.5];
+    };
+    expect(await left(3)).toEqual([false, false]);
+    expect(await left(4)).toEqual([false, true]);
+  });
+});

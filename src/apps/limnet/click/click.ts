@@ -12,6 +12,7 @@ import { greyImage, type NetworkSettings, type Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
 import { geodesicMap } from "./geodesic.js";
+import { keepLocal } from "./local.js";
 import { trimmed } from "./trim.js";
 import { boxAbove, chooseView, wholeView } from "./zoom.js";
 
@@ -45,7 +46,7 @@ export async function runClicks(
 ): Promise<ClickResult> {
   const { rows, cols } = slice;
   const { earlier = [], signal, noise = 0 } = options;
-  const { zoom, size } = networks.settings.click;
+  const { zoom, size, local } = networks.settings.click;
   const closer = zoom.size ?? size;
   const nothing = (): Plane => ({ data: new Float32Array(rows * cols), rows, cols });
   let probability: Plane = previous === null ? nothing() : { data: Float32Array.from(previous.data), rows, cols };
@@ -69,6 +70,7 @@ export async function runClicks(
       const before = probability;
       probability = await look(zoomed, closer, before, upTo);
       if (boxAbove(probability, 0.5) === null) probability = trimmed(before, clicks[n]) ?? probability;
+      if (local !== undefined && upTo.length >= local) keepLocal(before, probability, clicks[n]);
     } else if (positives.length === 0) {
       probability = nothing();
     } else {

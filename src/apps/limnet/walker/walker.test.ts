@@ -59,6 +59,24 @@ describe("walk", () => {
     expect(out.length).toBe(5);
   });
 
+  it("takes what is unsure between two prompts of the object, more of it where they were corrected, and there beyond them too", async () => {
+    const { source, disk } = disks(5, 40, 10);
+    const flat = { ...source, plane: () => ({ data: new Uint8Array(1600).fill(90), rows: 40, cols: 40 }) };
+    const soft = Uint8Array.from({ length: 1600 }, (_, i) => Math.max(0, 255 - 12 * Math.hypot(Math.floor(i / 40) - 19.5, (i % 40) - 19.5)));
+    const planes = [soft, disk, soft, disk, soft];
+    const area = async (given: WalkerSettings, corrected?: ReadonlySet<number>) =>
+      (await walk({ source: flat, planes, prompts: new Set([1, 3]), corrected, settings: given })).map((plane) => plane!.filter((p) => p >= 128).length);
+    const alone = { ...settings, across: 1e-6, trust: 0.5 };
+    const between = { ...alone, levels: { between: 0.45, corrected: 0.4, beyond: 0.45 } };
+    const [before, once, half, both] = [await area(alone), await area(between), await area(between, new Set([1])), await area(between, new Set([1, 3]))];
+    expect(once[2]).toBeGreaterThan(before[2]);
+    expect(half[2]).toBe(once[2]);
+    expect(both[2]).toBeGreaterThan(once[2]);
+    for (const n of [0, 1, 3, 4]) expect(once[n]).toBe(before[n]);
+    for (const n of [0, 4]) expect(both[n]).toBeGreaterThan(before[n]);
+    expect([half[0], half[4]]).toEqual([both[0], before[4]]);
+  });
+
   it("works on a coarser lattice where the object is large", async () => {
     const { source, disk } = disks(3, 300, 110);
     const out = await walk({ source, planes: [moved(disk, 300, 12), disk, moved(disk, 300, 12)], prompts: new Set([1]), settings });

@@ -7,6 +7,7 @@ import type { WalkerSettings } from "../networks.js";
 import type { SliceSource } from "../propagation/features.js";
 import { maskFrom, quantise, type StoredPlane } from "../propagation/plane.js";
 import { type Block, blockAround, gather, layLattice } from "./lattice.js";
+import { levelled, levelsOf } from "./levels.js";
 import { solve } from "./solve.js";
 
 export interface WalkInput {
@@ -15,13 +16,15 @@ export interface WalkInput {
   readonly planes: readonly StoredPlane[];
   /** Prompt slices, walls too: they stay as they are. */
   readonly prompts: ReadonlySet<number>;
+  /** Those of the prompts that somebody corrected, clicking again, or drew; default none. */
+  readonly corrected?: ReadonlySet<number>;
   readonly settings: WalkerSettings;
   /** Awaited between steps, so that a cancel can come in; throws to end the work. */
   readonly check?: () => Promise<void>;
 }
 
 /** New planes; prompt slices and slices outside the object's block are those of the input. Throws what `check` throws. */
-export async function walk({ source, planes, prompts, settings, check }: WalkInput): Promise<StoredPlane[]> {
+export async function walk({ source, planes, prompts, corrected, settings, check }: WalkInput): Promise<StoredPlane[]> {
   const block = blockAround(planes, source);
   if (block === null) return planes.slice();
   const { depth, first } = block;
@@ -31,14 +34,16 @@ export async function walk({ source, planes, prompts, settings, check }: WalkInp
   const lattice = layLattice(source, block, prior, prompts, settings);
   const found = await solve(lattice, prior, settings.iterations, check);
   for (let i = 0; i < found.length; i++) found[i] -= prior[i];
+  const levelAt = settings.levels === undefined ? () => null : levelsOf(planes, prompts, settings.levels, corrected);
   return planes.map((before, slice) => {
     const d = slice - first;
     if (d < 0 || d >= depth || prompts.has(slice)) return before;
-    return changed(before, found.subarray(d * plane, (d + 1) * plane), block, source);
+    const after = changed(before, found.subarray(d * plane, (d + 1) * plane), block, source);
+    return levelled(after, levelAt(slice));
   });
 }
 
-/** The plane plus the change of each node, interpolated where a node covers several pixels. Null where nothing reaches the mask. */
+/** The plane plus the change of each node, interpolated where a node covers several pixels. Null where there was none and nothing reaches the mask. */
 function changed(before: StoredPlane, change: Float32Array, block: Block, { rows, cols }: SliceSource): StoredPlane {
   const out = before === null ? new Uint8Array(rows * cols) : Uint8Array.from(before);
   const at = sampler(change, block);
