@@ -75,8 +75,7 @@ describe.skipIf(!hasOrthanc)("a reader with the client of the package monailabel
       expect([elsewhere.digest, elsewhere.start]).toEqual([got.digest, got.digest]);
       expect(elsewhere.refined.clicked).toBe(1);
       expect(elsewhere.refined.changed).toBeGreaterThan(0);
-      // A click far from the object leaves some of an opened label and not all of it: how much differs with the weights (0.43 of it with model f3ff3872c7fc).
-      expect(elsewhere.refined.kept).toBeGreaterThan(elsewhere.refined.before / 4);
+      expect(elsewhere.refined.kept).toBeGreaterThan(0.75 * elsewhere.refined.before);
     } finally {
       await other.close();
     }

@@ -6,7 +6,7 @@ import { LimnetError } from "../../errors.js";
 import { fileDigest } from "../../imaging/digest.js";
 import type { Journal } from "./journal.js";
 import type { ObjectRequest, Workshop } from "./object-request.js";
-import { segmentJob } from "./object-work.js";
+import { outlinesOf, segmentJob } from "./object-work.js";
 import type { StateRecord, Step } from "./rounds/history.js";
 import { roundsOf, stateKeys } from "./rounds/program.js";
 
@@ -41,7 +41,9 @@ export async function runRound(workshop: Workshop, journal: Journal, request: Ob
   const { image, signal, watch, device, masked } = request;
   const { step, at, base, strict, last } = wish;
   const key = step.keys[at];
-  const job = { ...segmentJob(image, step, at, base, journal.statePath(key)), changes: watch?.changes, ...(device && { device }) };
+  const { start, axis } = step.way;
+  const outlines = start === undefined ? [] : await outlinesOf(journal.startPath(start), image, axis);
+  const job = { ...segmentJob(image, step, at, base, journal.statePath(key), outlines), changes: watch?.changes, ...(device && { device }) };
   const round = roundsOf(step.ops.slice(0, at + 1)).length;
   let told: (made: MaskMade) => void = () => {};
   let answered = false;

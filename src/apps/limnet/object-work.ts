@@ -7,18 +7,34 @@ import { readHeader } from "../../imaging/read.js";
 import { readSlice, voxelToPixel, writeSlice } from "../../imaging/slices.js";
 import type { ImageSource } from "../app.js";
 import type { Journal } from "./journal.js";
+import { readMask } from "./read-mask.js";
 import type { StateRecord, Step } from "./rounds/history.js";
 import { heldAfter, type RoundOp, roundsOf } from "./rounds/program.js";
 
-/** The job of the round at operation `at` of a step, from the state before it (`base`; null: none). */
-export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, base: string | null, output: string): SegmentJob {
+/** Where between the ends of an opened label it stays a prompt. */
+const outlineShares = [0.15, 0.5, 0.85];
+
+/**
+ * What an opened label (`start`: its state, at `path`) is worth to the rounds that go on from it: three of its slices are prompts as if somebody had
+ * drawn them, so that a click mends the label and does not take its place. Rounds without clicks, ascending; none for an empty mask.
+ */
+export async function outlinesOf(path: string, image: ImageSource, axis: Axis): Promise<RoundRequest[]> {
+  const { shape } = await readHeader(image.path);
+  const mask = await readMask(path, shape);
+  const full = Array.from({ length: shape[axis] }, (_, slice) => slice).filter((slice) => readSlice(mask, shape, axis, slice).includes(1));
+  if (full.length === 0) return [];
+  return [...new Set(outlineShares.map((share) => full[Math.round(share * (full.length - 1))]))].map((slice) => ({ slice, clicks: [] }));
+}
+
+/** The job of the round at operation `at` of a step, from the state before it (`base`; null: none). `outlines`: prompts that no round made. */
+export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, base: string | null, output: string, outlines: readonly RoundRequest[] = []): SegmentJob {
   const before = ops.slice(0, at);
   const held = heldAfter(before);
   return {
     volumePath: image.path,
     volumeDigest: image.digest,
     axis: way.axis,
-    state: { fusedPath: base, rounds: roundsOf(before).map((round) => toRequest(round, way.axis)) },
+    state: { fusedPath: base, rounds: [...outlines, ...roundsOf(before).map((round) => toRequest(round, way.axis))] },
     rounds: [toRequest(ops[at] as RoundOp, way.axis)],
     outputs: [output],
     masks: true,

@@ -24,9 +24,24 @@ describe("an object that starts from a mask", () => {
 
   test("goes on from it with the first click", async () => {
     await ask({ foreground: [[1, 1, 2]] });
-    const { fusedPath, rounds } = bench.engine.jobs[0].state;
-    expect(rounds).toEqual([]);
+    const { fusedPath } = bench.engine.jobs[0].state;
     expect([...gunzipSync(await readFile(fusedPath!))]).toEqual([...start].map((voxel) => 255 * voxel));
+  });
+
+  test("stays a prompt on three of its slices, in every round, so that a click far away does not take its place", async () => {
+    await ask({ foreground: [[1, 1, 2]] });
+    await ask({ foreground: [[1, 1, 2], [2, 2, 5]] });
+    const outlines = [1, 4, 6].map((slice) => ({ slice, clicks: [] }));
+    const [first, second] = bench.engine.jobs.map(({ state }) => state.rounds);
+    expect(first).toEqual(outlines);
+    expect(second).toEqual([...outlines, { slice: 2, clicks: [expect.objectContaining({ positive: true })] }]);
+  });
+
+  test("with the object on one slice only has one such prompt, and an empty one none", async () => {
+    const thin = new Uint8Array(voxels).fill(1, 3 * 42, 4 * 42);
+    await ask({ foreground: [[1, 1, 2]] }, thin);
+    await ask({ foreground: [[1, 1, 2]] }, new Uint8Array(voxels));
+    expect(bench.engine.jobs.map(({ state }) => state.rounds.map(({ slice }) => slice))).toEqual([[3], []]);
   });
 
   test("is kept apart from the same clicks without it, and from those of another mask", async () => {
