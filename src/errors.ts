@@ -31,6 +31,7 @@ export const catalogue = {
   login_unavailable: 503,
   slice_locked: 409,
   nothing_clicked: 409,
+  nothing_drawn: 400,
   disk_full: 507,
   engine_died: 503,
   engine_timeout: 504,

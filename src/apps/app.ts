@@ -35,7 +35,12 @@ export interface InferRequest {
   readonly user: string;
   /** The mask that the first click refines, 0 and 1 on the grid of the image, i fastest; absent: the empty mask. */
   readonly start?: Uint8Array;
+  /** The masks that the model asked for (InferTask.drawn), as `start`; absent: empty. */
+  readonly drawn?: Partial<Record<DrawnName, Uint8Array>>;
 }
+
+/** Parts of the label volume that a client with a brush sends: the object as it is on the screen, and strokes. */
+export type DrawnName = "object" | "foreground" | "background";
 
 export interface InferOptions {
   readonly signal: AbortSignal;
@@ -63,6 +68,8 @@ export interface InferTask {
   onlySlice?: (params: Params) => number | null;
   /** The files that make the model, for GET /model/{model}; absent where it has none. `name` is plain, with "/" between folders. */
   files?: () => readonly { readonly name: string; readonly path: string }[];
+  /** Models that are worked with a brush: which segments of form part `label` they look at (name, or voxel value). Throws bad_params. */
+  drawn?: (params: Params) => Partial<Record<DrawnName, { readonly label?: unknown; readonly segment?: unknown }>>;
   /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */
   run(request: InferRequest, options: InferOptions): Promise<InferResult>;
   /** Only of models that need clicks, for batch inference: what they do with the clicks that are stored. */

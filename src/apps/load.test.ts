@@ -23,7 +23,7 @@ test("the radiology app of this repository is opened", async () => {
   const app = await load({}, path.resolve(import.meta.dirname, "../../sample-apps/radiology"));
   expect(app.name).toMatch(/^LIM-Net - Radiology \(\d+\.\d+\.\d+\)$/);
   expect(app.labels.length).toBeGreaterThan(5);
-  expect([...app.models.keys()]).toEqual(["limnet", "limnet_2d"]);
+  expect([...app.models.keys()]).toEqual(["limnet", "limnet_2d", "limnet_outlines"]);
   expect([...app.strategies.keys()]).toEqual(["random", "first", "last", "uncertainty"]);
 });
 
@@ -66,8 +66,8 @@ test("a device that cannot be is refused with those that can", async () => {
 
 test("further names come from the app's file or from conf, with what clients expect there", async () => {
   await write({ app: "limnet", name: "Test", labels: ["tumour", "liver"], aliases: ["deepgrow_3d"] });
-  expect([...(await load()).models.keys()]).toEqual(["limnet", "limnet_2d", "deepgrow_3d"]);
-  expect([...(await load({ aliases: "" })).models.keys()]).toEqual(["limnet", "limnet_2d"]);
+  expect([...(await load()).models.keys()]).toEqual(["limnet", "limnet_2d", "limnet_outlines", "deepgrow_3d"]);
+  expect([...(await load({ aliases: "" })).models.keys()]).toEqual(["limnet", "limnet_2d", "limnet_outlines"]);
   const { models } = await load({ aliases: "deepedit, sam_3d,deepgrow_2d,mine", models: "limnet" });
   expect([...models.keys()]).toEqual(["limnet", "deepedit", "sam_3d", "deepgrow_2d", "mine"]);
   const about = (name: string) => [models.get(name)!.type, models.get(name)!.dimension, models.get(name)!.labels];
@@ -85,5 +85,5 @@ test("strategies and scoring may be left out, and a model of MONAI Label is answ
   expect([(await load()).strategies.size, (await load()).scoring!.size]).toEqual([4, 2]);
   const without = await load({ skip_strategies: "true", skip_scoring: "True" });
   expect([without.strategies.size, without.scoring!.size]).toEqual([0, 0]);
-  await expect(load({ models: "deepedit" })).rejects.toThrow(/limnet_2d; --conf aliases NAME/);
+  await expect(load({ models: "deepedit" })).rejects.toThrow(/limnet_2d, limnet_outlines; --conf aliases NAME/);
 });

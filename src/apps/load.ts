@@ -16,13 +16,12 @@ import type { LocalQueueOptions } from "../jobs/local.js";
 import type { Peers } from "../jobs/peers.js";
 import type { App, AppLimits } from "./app.js";
 import { aliasName } from "./limnet/aliases.js";
-import { LimnetApp } from "./limnet/app.js";
+import { LimnetApp, modelNames } from "./limnet/app.js";
 import type { SegmentQueue } from "./limnet/object-request.js";
-import { kinds } from "./limnet/task.js";
 
 /** Further names under which the models are published. */
 const aliasNames = z.array(z.string().regex(aliasName, "names of models have letters, digits, _ . - and no spaces"))
-  .refine((names) => !names.some((name) => kinds.some((kind) => kind.name === name)), "a model of this app has that name already")
+  .refine((names) => !names.some((name) => modelNames.includes(name)), "a model of this app has that name already")
   .transform((names) => [...new Set(names)]);
 
 const appSchema = z.strictObject({
@@ -39,8 +38,8 @@ const appSchema = z.strictObject({
 /** `--conf KEY VALUE`. Keys that only MONAI Label's own apps know are let through, so that a copied command line still starts. */
 const confSchema = z.looseObject({
   /** Comma-separated names of models, or "all". */
-  models: z.string().default("all").transform((text) => (text === "all" ? kinds.map(({ name }) => name) : text.split(",").map((name) => name.trim())))
-    .pipe(z.array(z.enum(kinds.map(({ name }) => name), `the models are ${kinds.map(({ name }) => name).join(" and ")}; --conf aliases NAME publishes them under other names`)).min(1)),
+  models: z.string().default("all").transform((text) => (text === "all" ? [...modelNames] : text.split(",").map((name) => name.trim())))
+    .pipe(z.array(z.enum(modelNames, `the models are ${modelNames.join(", ")}; --conf aliases NAME publishes limnet and limnet_2d under other names`)).min(1)),
   /** Comma-separated further names, or "" for none. */
   aliases: z.string().transform((text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")).pipe(aliasNames).optional(),
   fusion: z.enum(["network", "none"]).default("network"),

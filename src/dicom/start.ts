@@ -19,6 +19,8 @@ export interface Wanted {
   readonly label?: unknown;
   /** Name or number: of a DICOM segmentation the segment's, of a label map the voxel value. */
   readonly segment?: unknown;
+  /** It may be missing, and is an empty mask then. */
+  readonly optional?: boolean;
 }
 
 interface Numbered extends Pick<Segment, "name" | "labels" | "value"> {
@@ -51,12 +53,12 @@ async function read(file: StartFile, grid: SegGrid, segmentsOf: (file: StartFile
   return segments.map((segment, at) => ({ ...segment, number: distinct ? segment.value : (segment.number ?? at + 1) }));
 }
 
-function choose(segments: readonly Numbered[], { label, segment: wanted }: Wanted): Numbered | undefined {
+function choose(segments: readonly Numbered[], { label, segment: wanted, optional }: Wanted): Numbered | undefined {
   const plain = (text: unknown) => String(text).trim().toLowerCase();
   const named = (name: unknown) => segments.find((segment) => plain(segment.name) === plain(name));
   const asked = wanted !== undefined && wanted !== null && wanted !== "";
   const found = asked ? (named(wanted) ?? segments.find(({ number }) => number === Number(wanted))) : (named(label) ?? (segments.length === 1 ? segments[0] : undefined));
-  if (found || (segments.length === 0 && !asked)) return found;
+  if (found || optional || (segments.length === 0 && !asked)) return found;
   const names = segments.slice(0, 20).map(({ name, number }) => `${JSON.stringify(name.slice(0, 60))} (${number})`).join(", ");
   throw new LimnetError("bad_params", `The label to start from holds ${segments.length === 0 ? "nothing" : names}. Say which of it is meant: "label" of the same name, or "start_segment", a name or number.`);
 }

@@ -9,10 +9,12 @@ export interface SliceClick extends Pixel {
   readonly positive: boolean;
 }
 
-/** Consecutive clicks on one slice: one round of the method. */
+/** Consecutive clicks on one slice: one round of the method. Without clicks its slice is a prompt as it is. */
 export interface RoundRequest {
   readonly slice: number;
   readonly clicks: readonly SliceClick[];
+  /** The slice was outlined by hand, with others of the object missing: how large the outlines are tells where it ends. */
+  readonly drawn?: true;
 }
 
 /** The result of the last round that is kept, from which the next round goes on. */

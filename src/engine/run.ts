@@ -6,9 +6,11 @@ import { fuse } from "../apps/limnet/fusion/fuse.js";
 import type { Networks } from "../apps/limnet/networks.js";
 import type { Prepared } from "../apps/limnet/prepare.js";
 import type { FeatureCache, SliceSource } from "../apps/limnet/propagation/features.js";
+import { withShapes } from "../apps/limnet/propagation/between.js";
+import { endsOf } from "../apps/limnet/propagation/ends.js";
 import { quantise } from "../apps/limnet/propagation/plane.js";
 import { checkCancel, propagate } from "../apps/limnet/propagation/propagate.js";
-import { correctedSlices } from "../apps/limnet/walker/levels.js";
+import { correctedSlices, outlinedSlices } from "../apps/limnet/walker/levels.js";
 import { walk } from "../apps/limnet/walker/walker.js";
 import { LimnetError } from "../errors.js";
 import { changeOf } from "./change.js";
@@ -91,9 +93,10 @@ export async function runSegment(job: SegmentJob, workbench: Workbench): Promise
 type RoundFigures = Omit<RoundResult, "fusedPath" | "digest" | "mask" | "slice">;
 
 async function runRound(
-  bench: Bench, round: number, { slice, clicks }: RoundRequest, past: readonly RoundRequest[], previous: Uint8Array | null,
+  bench: Bench, round: number, request: RoundRequest, past: readonly RoundRequest[], previous: Uint8Array | null,
 ): Promise<{ current: Uint8Array; fused: Uint8Array; result: RoundFigures }> {
   const { job, networks, volume, source, signal, pause, onProgress } = bench;
+  const { slice, clicks } = request;
   const { shape } = volume;
   const { axis, settings } = job;
   const clock = stopwatch();
@@ -115,6 +118,8 @@ async function runRound(
   const prompts = new Map<number, Float32Array>();
   if (previous !== null) for (const index of locked) prompts.set(index, probabilities(readSlice(previous, shape, axis, index)));
   prompts.set(slice, probabilities(prompt));
+  const drawn = new Set([...past, request].filter((one) => one.drawn).map((one) => one.slice));
+  for (const end of endsOf(prompts, drawn)) if (end >= 0 && end < source.count) prompts.set(end, new Float32Array(prompt.length));
   const { planes: propagated, disagreement, decoded, seen } = await propagate({
     networks, source, cache: bench.cache, model: `${bench.model} ${networks.device ?? ""}`, prompts, clicked: slice, mode: settings.memory, gaps: settings.directions === "one" ? "nearest" : "blend", signal, pause,
     onSlice: (index, plane, done) => onProgress?.({
@@ -122,14 +127,17 @@ async function runRound(
       ...(job.changes && { change: changeOf(previous === null ? null : readSlice(previous, shape, axis, index), plane, planeShape(shape, axis)) }),
     }),
   });
-  const { walker } = networks.settings.propagation;
-  const planes = walker === undefined ? propagated : await walk({
-    source: seen, planes: propagated, settings: walker, check: async () => {
+  const { walker, shapes } = networks.settings.propagation;
+  const [corrected, outlined] = [correctedSlices([...past, request]), outlinedSlices([...past, request])];
+  const shaped = shapes === undefined ? propagated : withShapes(propagated, prompts.keys(), new Set([...corrected, ...outlined]), source, shapes);
+  const planes = walker === undefined ? shaped : await walk({
+    source: seen, planes: shaped, settings: walker, check: async () => {
       await pause?.();
       checkCancel(signal);
     },
     prompts: new Set(settings.memory === "literal" ? [slice] : prompts.keys()),
-    corrected: correctedSlices([...past, { slice, clicks }]),
+    corrected,
+    outlined,
   });
   const current = new Uint8Array(volume.grey.length);
   for (const [index, plane] of planes.entries()) if (plane !== null) writeSlice(current, shape, axis, index, plane);

@@ -92,7 +92,7 @@ export class EngineInteract implements Interact, Draws {
     for (const slice of slices) writeSlice(state, shape, axis, slice, readSlice(truth, shape, axis, slice).map((v) => (v ? 255 : 0)));
     const [fusedPath, output] = [join(folder, "outlines.gz"), join(folder, "drawn.gz")];
     await writeState(fusedPath, state);
-    const rounds = slices.map((slice) => ({ slice, clicks: [] }));
+    const rounds = slices.map((slice): RoundRequest => ({ slice, clicks: [], drawn: true }));
     const { rounds: results, model } = await this.engine.segment({
       volumePath, volumeDigest, axis, truthPath,
       state: { fusedPath, rounds: rounds.slice(0, -1) },

@@ -75,3 +75,11 @@ export function depth(mask: ArrayLike<number>, rows: number, cols: number): Floa
   for (let r = 0; r < rows; r++) out.set(padded.subarray((r + 1) * wide + 1, (r + 1) * wide + 1 + cols), r * cols);
   return out;
 }
+
+/** Signed distance of the pixels of a slice to the border of a mask, which runs between pixels; positive inside. An empty mask is far outside everywhere. */
+export function signedDistance(mask: Uint8Array, rows: number, cols: number): Float64Array {
+  const far = rows + cols;
+  const inside = squaredDistance(mask.map((v) => (v ? 0 : 1)), [cols, rows, 1]);
+  const outside = squaredDistance(mask, [cols, rows, 1]);
+  return inside.map((d, i) => (mask[i] ? Math.min(far, Math.sqrt(d)) - 0.5 : 0.5 - Math.min(far, Math.sqrt(outside[i]))));
+}

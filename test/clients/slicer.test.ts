@@ -1,9 +1,10 @@
 /** One evening of 3D Slicer's MONAILabel module, and of its reviewer: what goes over the wire, byte for byte (protocol 4.1, 4.2, 4.8). */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { encodeMask } from "../../src/imaging/mask.js";
 import { readVolume } from "../../src/imaging/read.js";
-import { type Lab, openLab, slicerForm, shape } from "../protocol/harness.js";
+import { geometry, type Lab, openLab, slicerForm, shape } from "../protocol/harness.js";
 import { exchange, requestOf, type WireReply } from "./wire.js";
 
 let lab: Lab;
@@ -75,6 +76,27 @@ describe("3D Slicer", () => {
     }
     expect(lab.seen.map(({ params: { foreground } }) => (foreground as []).length)).toEqual([1, 2]);
     expect(lab.seen[1]).toMatchObject({ user: "user-xyz", image: { id: "spleen 11" } });
+  });
+
+  it("sends what was painted, as a label volume of all segments, and which of them is meant", async () => {
+    const wanted = vi.fn((_: unknown) => ({ object: { segment: 1 }, foreground: { segment: 3 }, background: { segment: 2 } }));
+    lab.behave.drawn = wanted;
+    const labels = Uint8Array.from({ length: 24 }, (_, at) => (at < 12 ? 1 : at < 14 ? 3 : 0));
+    await encodeMask(labels, shape, geometry, ".nii.gz", join(lab.folder, ".painted.nii.gz"));
+    const params = {
+      device: "cpu", roi: [], label_info: [{ name: "tumour", id: 1 }, { name: "background_scribbles", id: 2 }, { name: "foreground_scribbles", id: 3 }],
+      selected_label_name: "tumour", result_extension: ".nii.gz", result_dtype: "uint8", client_id: "user-xyz",
+    };
+    const { type, body } = slicerForm({ params: JSON.stringify(params) }, { label: { name: "/tmp/slicer-monai-label/tmpq2.nii.gz", bytes: await readFile(join(lab.folder, ".painted.nii.gz")) } });
+    const reply = await call("POST /infer/limnet?image=spleen+11", body, type);
+    lab.behave.drawn = undefined;
+    expect(reply.status).toBe(200);
+    expect(wanted).toHaveBeenCalledWith(params);
+    const { drawn } = lab.seen.at(-1)!;
+    expect([...drawn!.object!]).toEqual([...labels].map((voxel) => Number(voxel === 1)));
+    expect([...drawn!.foreground!]).toEqual([...labels].map((voxel) => Number(voxel === 3)));
+    expect(drawn!.background).toBe(undefined);
+    expect(lab.seen.at(-1)!.start).toBe(undefined);
   });
 
   it("uploads a scan that it opened itself, under the name of its volume", async () => {

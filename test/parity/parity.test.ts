@@ -95,12 +95,12 @@ describe("Python and TypeScript agree", () => {
   });
 
   it("on the random walker, to a grey step of the stored probabilities", async () => {
-    const { shape: [count, rows, cols], grey, guess, prompts, corrected, settings, result } = fixture.walker;
+    const { shape: [count, rows, cols], grey, guess, prompts, corrected, outlined, settings, result } = fixture.walker;
     const size = rows * cols;
     const planes = (from: number[]) => Array.from({ length: count }, (_, n) => Uint8Array.from(from.slice(n * size, (n + 1) * size)));
     const slices = planes(grey);
     const source = { count, rows, cols, identity: "fixture", plane: (n: number) => ({ data: slices[n], rows, cols }) };
-    const out = await walk({ source, planes: planes(guess), prompts: new Set<number>(prompts), corrected: new Set<number>(corrected), settings });
+    const out = await walk({ source, planes: planes(guess), prompts: new Set<number>(prompts), corrected: new Set<number>(corrected), outlined: new Set<number>(outlined), settings });
     const got = out.flatMap((plane) => [...(plane ?? new Uint8Array(size))]);
     close(got, result, 1.6);
     expect(Math.max(...got.map((p, i) => Math.abs(p - guess[i])))).toBeGreaterThan(60);

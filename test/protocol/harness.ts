@@ -33,7 +33,7 @@ export interface Lab {
   /** The only model, `limnet`. */
   readonly model: InferTask;
   /** What the model does; replaced by tests. */
-  behave: { run: InferTask["run"]; stored?: InferTask["stored"] };
+  behave: { run: InferTask["run"]; stored?: InferTask["stored"]; drawn?: InferTask["drawn"] };
   close(): Promise<void>;
 }
 
@@ -76,6 +76,9 @@ export function testApp(seen: InferRequest[], behave: Lab["behave"]): App {
     type: "deepgrow", labels: ["tumour"], dimension: 3, description: "test", config: () => ({ device: ["cpu"] }),
     get stored() {
       return behave.stored;
+    },
+    get drawn() {
+      return behave.drawn;
     },
     run(request, options) {
       seen.push(request);

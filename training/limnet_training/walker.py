@@ -29,9 +29,9 @@ def _sides(axis):
     return tuple(low), tuple(high)
 
 
-def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40, levels=None, corrected=()) -> np.ndarray:
+def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40, levels=None, corrected=(), outlined=()) -> np.ndarray:
     """volume [n,r,c] 0..1, probability [n,r,c] with the prompt slices (indices) in it -> new probability; prompt slices stay.
-    Between two prompts, and beside those that were corrected, the mask may begin below 0.5 (`levels`; walker/levels.ts)."""
+    Between two prompts, and beside those that were corrected, the mask may begin below 0.5 (`levels`; `outlined`: prompts that were drawn; walker/levels.ts)."""
     seen = probability >= FAINT
     if not seen.any():
         return probability.copy()
@@ -83,8 +83,11 @@ def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, ac
         full = {t for t in prompts if (out[t] >= 0.5).any()}
         for low, high in pairwise([-1, *sorted(prompts), len(out)]):
             beside = full & {low, high}
-            sure = beside <= set(corrected)
-            level = levels["corrected" if sure else "between"] if len(beside) == 2 else levels["beyond"] if beside and sure else 0.5
+            level = 0.5
+            if len(beside) == 2:
+                level = levels["corrected" if beside <= {*corrected, *outlined} else "between"]
+            elif beside and beside <= set(corrected):
+                level = levels["beyond"]
             out[low + 1 : high] = levelled(out[low + 1 : high], level)
     return out
 

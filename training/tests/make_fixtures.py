@@ -48,7 +48,7 @@ for _ in range(4):
     c = maps.robot_click(mask, truth, [(a, b) for a, b, _ in done])
     done.append(c)
 out["robot"]["clicks"] = done
-# Two blobs of a noisy volume: slices 1, 3 and 5 are prompts, the last two corrected, the rest is what a network leaves that is unsure.
+# Two blobs of a noisy volume: slices 1, 3 and 5 are prompts, the second drawn, the last corrected, the rest is what a network leaves that is unsure.
 stack = rng.uniform(0, 0.2, (7, 18, 20))
 for t in range(7):
     rr, cc = np.mgrid[:18, :20]
@@ -57,7 +57,7 @@ stack = np.floor(stack * 255) / 255
 guess = np.floor(255 * np.clip(np.roll(ndimage.gaussian_filter((stack > 0.35).astype(float), (0, 1, 1)), 2, axis=2), 0, 1)) / 255
 settings = {"contrast": 20, "across": 2, "trust": 0.005, "iterations": 40, "levels": {"between": 0.45, "corrected": 0.4, "beyond": 0.45}}
 out["walker"] = {"shape": [7, 18, 20], "grey": (stack * 255).round().astype(int).ravel().tolist(), "guess": (guess * 255).round().astype(int).ravel().tolist(),
-                 "prompts": [1, 3, 5], "corrected": [3, 5], "settings": settings, "result": (walker.walk(stack, guess, [1, 3, 5], corrected=[3, 5], **settings) * 255).round(2).ravel().tolist()}
+                 "prompts": [1, 3, 5], "corrected": [5], "outlined": [3], "settings": settings, "result": (walker.walk(stack, guess, [1, 3, 5], corrected=[5], outlined=[3], **settings) * 255).round(2).ravel().tolist()}
 # A leaked mask with a narrow arm, and clicks to its side, in its middle, on its arm, at its border, outside, and a positive one.
 leaked = np.floor(255 * np.clip(1.2 - np.hypot((yy - 11) / 8, (xx - 11) / 9) * 0.7, 0, 1)) / 255
 leaked[10:13, 20:31] = 0.8

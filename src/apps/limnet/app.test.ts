@@ -157,7 +157,7 @@ describe("results", () => {
 
   test("models are published as clients expect them", () => {
     expect([...bench.app.models].map(([name, { type, dimension, labels }]) => [name, type, dimension, labels])).toEqual(
-      [["limnet", "deepgrow", 3, ["tumour"]], ["limnet_2d", "deepgrow", 2, ["tumour"]]]);
+      [["limnet", "deepgrow", 3, ["tumour"]], ["limnet_2d", "deepgrow", 2, ["tumour"]], ["limnet_outlines", "scribbles", 3, ["tumour"]]]);
     expect(bench.app.models.get("limnet")!.config()).toEqual({ device: ["cpu"], axis: ["auto", "axial", "coronal", "sagittal"] });
   });
 });

@@ -24,7 +24,11 @@ import type { SegmentQueue } from "./object-request.js";
 import { LimnetObjects } from "./objects.js";
 import { LimnetStored } from "./stored.js";
 import { kinds, LimnetTask, type TaskContext } from "./task.js";
+import { OutlineTask, outlineTaskName } from "./outline-task.js";
 import { uncertaintyStrategy } from "./uncertainty.js";
+
+/** What may be published. */
+export const modelNames: readonly string[] = [...kinds.map(({ name }) => name), outlineTaskName];
 
 export interface LimnetAppOptions {
   readonly name: string;
@@ -120,6 +124,7 @@ export class LimnetApp implements App {
     const tasks = new Map(kinds.map((kind) => [kind.name, new LimnetTask(kind, context)]));
     this.models = new Map([
       ...published.map(({ name: own }): [string, InferTask] => [own, tasks.get(own)!]),
+      ...((options.models ?? modelNames).includes(outlineTaskName) ? [[outlineTaskName, new OutlineTask(context)] as const] : []),
       ...(options.aliases ?? []).map((alias): [string, InferTask] => [alias, aliasTask(alias, tasks.get(aliasKind(alias).model)!, context)]),
     ]);
     this.objects = new LimnetObjects(context);

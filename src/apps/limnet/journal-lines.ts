@@ -25,7 +25,8 @@ const way = z.object({
 });
 const click = z.object({ voxel: z.tuple([index, index, index]), positive: z.boolean() });
 const op = z.discriminatedUnion("op", [
-  z.object({ op: z.literal("round"), slice: index, clicks: z.array(click).min(1) }),
+  z.object({ op: z.literal("round"), slice: index, clicks: z.array(click), stroke: z.literal(true).optional() }),
+  z.object({ op: z.literal("outline"), slices: z.array(index), from: key, prompts: z.array(index) }),
   z.object({ op: z.literal("take"), slices: z.array(index), from: key }),
   z.object({ op: z.literal("hold"), slices: z.array(index) }),
 ]);

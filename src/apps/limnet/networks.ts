@@ -66,6 +66,16 @@ export interface WalkerSettings {
   readonly levels?: LevelSettings;
 }
 
+/** What the shapes of two slices that are right count between them (propagation/between.ts). */
+export interface ShapeSettings {
+  /** Share of the shapes in the mixture with what was propagated, 0..1. */
+  readonly share: number;
+  /** Over so many pixels the border of a shape goes from sure to unsure. */
+  readonly softness: number;
+  /** Where less is left of the areas, the two do not lie on each other and count nothing: a wall has moved on, a vessel has branched. */
+  readonly leastArea: number;
+}
+
 /** When slices are smoothed before they are looked at (denoise.ts). */
 export interface DenoiseSettings {
   /** Objects with a longer side below so many pixels are looked at as they are. */
@@ -123,6 +133,8 @@ export interface NetworkSettings {
     readonly region: { readonly expansion: number; readonly minSide: number };
     /** A direction ends after so many empty slices in a row. */
     readonly stopAfter: number;
+    /** Absent: what was propagated counts alone. */
+    readonly shapes?: ShapeSettings;
     /** Last step of a round along the edges of the image (walker/walker.ts); absent: none. */
     readonly walker?: WalkerSettings;
   };

@@ -89,11 +89,11 @@ function throughQueue({ queue }: Workshop, { image, user, signal, watch, place }
 /** A first round is right under the name of the networks that ran it; any other went on from a state of other networks. */
 async function underOwnName(journal: Journal, { watch }: ObjectRequest, { step, at }: RoundWish, result: SegmentResult): Promise<StateRecord | null> {
   const written = journal.statePath(step.keys[at]);
-  if (at > 0) {
+  if (step.ops.slice(0, at).some(({ op }) => op === "round" || op === "take")) {
     await rm(written, { force: true });
     return null;
   }
-  const [key] = stateKeys(step.way, result.model, step.ops.slice(0, 1));
+  const key = stateKeys(step.way, result.model, step.ops.slice(0, at + 1)).at(-1)!;
   await rename(written, journal.statePath(key));
   await rename(maskPath(written), maskPath(journal.statePath(key))).catch(() => undefined);
   const record = await writtenRecord(journal, key, result);

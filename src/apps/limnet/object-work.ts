@@ -9,21 +9,18 @@ import type { ImageSource } from "../app.js";
 import type { Journal } from "./journal.js";
 import { readMask } from "./read-mask.js";
 import type { StateRecord, Step } from "./rounds/history.js";
-import { heldAfter, type RoundOp, roundsOf } from "./rounds/program.js";
-
-/** Where between the ends of an opened label it stays a prompt. */
-const outlineShares = [0.15, 0.5, 0.85];
+import { heldAfter, type Op, type RoundOp } from "./rounds/program.js";
+import { outlinesIn } from "./rounds/drawn.js";
 
 /**
- * What an opened label (`start`: its state, at `path`) is worth to the rounds that go on from it: three of its slices are prompts as if somebody had
- * drawn them, so that a click mends the label and does not take its place. Rounds without clicks, ascending; none for an empty mask.
+ * What an opened label (`start`: its state, at `path`) is worth to the rounds that go on from it: some of its slices are prompts (outlinesIn),
+ * so that a click mends the label and does not take its place. Rounds without clicks, ascending; none for an empty mask.
  */
 export async function outlinesOf(path: string, image: ImageSource, axis: Axis): Promise<RoundRequest[]> {
   const { shape } = await readHeader(image.path);
   const mask = await readMask(path, shape);
-  const full = Array.from({ length: shape[axis] }, (_, slice) => slice).filter((slice) => readSlice(mask, shape, axis, slice).includes(1));
-  if (full.length === 0) return [];
-  return [...new Set(outlineShares.map((share) => full[Math.round(share * (full.length - 1))]))].map((slice) => ({ slice, clicks: [] }));
+  const { prompts, sparse } = outlinesIn(mask, shape, axis);
+  return prompts.map((slice) => ({ slice, clicks: [], ...(sparse && { drawn: true }) }));
 }
 
 /** The job of the round at operation `at` of a step, from the state before it (`base`; null: none). `outlines`: prompts that no round made. */
@@ -34,13 +31,19 @@ export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, b
     volumePath: image.path,
     volumeDigest: image.digest,
     axis: way.axis,
-    state: { fusedPath: base, rounds: [...outlines, ...roundsOf(before).map((round) => toRequest(round, way.axis))] },
+    state: { fusedPath: base, rounds: [...outlines, ...before.flatMap((op) => promptsOf(op, way.axis))] },
     rounds: [toRequest(ops[at] as RoundOp, way.axis)],
     outputs: [output],
     masks: true,
     settings: way.settings,
     ...(held.length > 0 && { held }),
   };
+}
+
+/** The rounds that an operation is to those after it. */
+function promptsOf(op: Op, axis: Axis): RoundRequest[] {
+  if (op.op === "outline") return op.prompts.map((slice) => ({ slice, clicks: [], drawn: true }));
+  return op.op === "round" ? [toRequest(op, axis)] : [];
 }
 
 function toRequest({ slice, clicks }: RoundOp, axis: Axis): RoundRequest {
@@ -53,12 +56,12 @@ function toRequest({ slice, clicks }: RoundOp, axis: Axis): RoundRequest {
   };
 }
 
-/** Writes the state of a "take": `base` with the slices of `from`. Both null: the empty mask. */
+/** Writes the state of a "take" or an "outline": `base` with the slices of `from`. Both null: the empty mask. */
 export async function takeSlices(
   journal: Journal, image: ImageSource, { way, weights, ops, keys }: Step, at: number, base: string | null, from: string | null,
 ): Promise<StateRecord> {
   const op = ops[at];
-  if (op.op !== "take") throw new TypeError("no slices to take over");
+  if (op.op !== "take" && op.op !== "outline") throw new TypeError("no slices to take over");
   const start = performance.now();
   const { shape } = await readHeader(image.path);
   const voxels = shape[0] * shape[1] * shape[2];

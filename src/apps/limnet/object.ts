@@ -50,12 +50,16 @@ export class ObjectWork {
   }
 
   /** Brings the object to the clicks of a request. */
-  async click(way: Way, lists: ClickLists): Promise<ObjectState> {
+  click(way: Way, lists: ClickLists): Promise<ObjectState> {
+    return this.infer((weights) => nextOfClicks(this.#history, way, weights, lists));
+  }
+
+  /** Makes what a request asks for, with the networks that the engine runs (`weights`: their digest). */
+  async infer(next: (weights: string) => Next): Promise<ObjectState> {
     let weights = this.#workshop.modelDigest ?? this.#history.model ?? "";
     for (let attempt = 0; ; attempt++) {
-      const next = nextOfClicks(this.#history, way, weights, lists);
       try {
-        return await this.follow(next, "infer", true);
+        return await this.follow(next(weights), "infer", true);
       } catch (error) {
         if (!(error instanceof OtherWeights)) throw error;
         if (attempt > 2) throw new LimnetError("engine_failed", "The networks are being replaced while they work. Send the clicks again.");
@@ -147,7 +151,8 @@ export class ObjectWork {
     await this.#journal.prepare().catch((error: NodeJS.ErrnoException) => {
       throw error.code === "ENOSPC" ? diskFull(error) : error;
     });
-    if (op.op === "take") this.#pending.push(await takeSlices(this.#journal, this.#request.image, step, count - 1, base, await this.#source(step, op.from)));
+    if (op.op === "outline") this.#pending.push(await takeSlices(this.#journal, this.#request.image, step, count - 1, base, this.#journal.startPath(op.from)));
+    else if (op.op === "take") this.#pending.push(await takeSlices(this.#journal, this.#request.image, step, count - 1, base, await this.#source(step, op.from)));
     else await this.#round(step, count - 1, base, strict, shown);
     this.#ran.add(key);
     this.#seconds += (performance.now() - start) / 1000;

@@ -62,7 +62,8 @@ function told(entries: readonly Entry[]): Entry[] {
 }
 
 function opJson(op: Op): Record<string, unknown> {
-  if (op.op === "round") return { round: { slice: op.slice, clicks: op.clicks } };
+  if (op.op === "round") return { round: { slice: op.slice, clicks: op.clicks, ...(op.stroke && { stroke: true }) } };
+  if (op.op === "outline") return { outline: { slices: op.slices, prompts: op.prompts, from: op.from } };
   if (op.op === "take") return { take: { slices: op.slices, from: op.from } };
   return { locked: op.slices };
 }

@@ -37,6 +37,12 @@ describe("an object that starts from a mask", () => {
     expect(second).toEqual([...outlines, { slice: 2, clicks: [expect.objectContaining({ positive: true })] }]);
   });
 
+  test("that was outlined on some slices has all of them as prompts", async () => {
+    const here = [0, 3, 7];
+    await ask({ foreground: [[1, 1, 2]] }, Uint8Array.from({ length: voxels }, (_, at) => Number(here.includes(Math.floor(at / 42)))));
+    expect(bench.engine.jobs[0].state.rounds).toEqual(here.map((slice) => ({ slice, clicks: [], drawn: true })));
+  });
+
   test("with the object on one slice only has one such prompt, and an empty one none", async () => {
     const thin = new Uint8Array(voxels).fill(1, 3 * 42, 4 * 42);
     await ask({ foreground: [[1, 1, 2]] }, thin);

@@ -11,7 +11,7 @@ import type { ObjectState } from "./object-request.js";
 import { parseMaskRequest } from "./params.js";
 import { readMask } from "./read-mask.js";
 import { stepInForce } from "./rounds/history.js";
-import { clicksOf } from "./rounds/program.js";
+import { clicksOf, isDrawn } from "./rounds/program.js";
 import type { TaskContext } from "./task.js";
 import { tellState } from "./tell.js";
 
@@ -82,7 +82,7 @@ export class LimnetStored implements StoredWork {
     for (const journal of await this.journals()) {
       if (journal.identity.image !== id || journal.identity.digest !== digest) continue;
       const step = stepInForce(await journal.load());
-      if (!step || step.way.model !== this.#model || clicksOf(step.ops).length === 0) continue;
+      if (!step || step.way.model !== this.#model || (clicksOf(step.ops).length === 0 && !step.ops.some(isDrawn))) continue;
       const changed = (await stat(path.join(journal.folder, "journal.jsonl"))).mtimeMs;
       const { label } = journal.identity;
       if (changed > (newest.get(label)?.changed ?? -1)) newest.set(label, { journal, changed });

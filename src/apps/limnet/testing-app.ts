@@ -5,7 +5,7 @@ import path from "node:path";
 import type { Geometry, Shape } from "../../imaging/geometry.js";
 import { encodeMask } from "../../imaging/mask.js";
 import { readVolume } from "../../imaging/read.js";
-import type { ImageSource, InferResult, ObjectOptions, ObjectRef, Objects, Params } from "../app.js";
+import type { AppLimits, ImageSource, InferRequest, InferResult, ObjectOptions, ObjectRef, Objects, Params } from "../app.js";
 import { onDisk } from "../result-file.js";
 import { LimnetApp } from "./app.js";
 import { FakeEngine } from "./testing.js";
@@ -33,6 +33,8 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   /** Mask that the first click refines. */
   readonly start?: Uint8Array;
+  /** What somebody drew with a brush. */
+  readonly drawn?: InferRequest["drawn"];
   /** Does not wait for what the answer does not wait for. */
   readonly early?: boolean;
 }
@@ -62,15 +64,15 @@ export class TestBench {
   }
 
   /** A new app on the same state folder, as after a restart. */
-  reopen(options: { modelDigest?: string; labels?: readonly string[]; aliases?: readonly string[] } = {}): LimnetApp {
+  reopen(options: { modelDigest?: string; labels?: readonly string[]; aliases?: readonly string[]; limits?: AppLimits } = {}): LimnetApp {
     const { engine } = this;
     return new LimnetApp({
       name: "t", description: "", version: "0", labels: ["tumour"], engine, stateDir: this.stateDir, ...options,
     });
   }
 
-  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, start, early = false }: AskOptions = {}) {
-    const request = { image: this.image, params, user, start };
+  async ask(params: Params, { model = "limnet", user = "u", to = this.app, signal = new AbortController().signal, start, drawn, early = false }: AskOptions = {}) {
+    const request = { image: this.image, params, user, start, drawn };
     const { file, json } = await to.models.get(model)!.run(request, { signal, tempDir: path.join(this.folder, "tmp") });
     if (!early) await to.idle();
     const mask = file ? Array.from((await readVolume(await onDisk(file))).voxels) : null;

@@ -26,7 +26,7 @@ export function uncertaintyOf(history: History): number | null {
   if (!step || !step.ops.some(({ op }) => op === "round")) return null;
   const doubts = new Map<number, Doubt>();
   for (const [n, op] of step.ops.entries()) {
-    if (op.op === "take") for (const slice of op.slices) doubts.delete(slice);
+    if (op.op === "take" || op.op === "outline") for (const slice of op.slices) doubts.delete(slice);
     if (op.op === "hold") for (const slice of op.slices) doubts.delete(slice);
     if (op.op !== "round") continue;
     for (const decision of history.records.get(step.keys[n])?.slices ?? []) doubts.set(decision.index, doubtOf(decision, doubts.get(decision.index)));

@@ -1,15 +1,7 @@
 /** Classical ways to fill a volume from a few slices outlined by hand; they know nothing of the image. */
-import { squaredDistance } from "../../imaging/distance.js";
+import { signedDistance } from "../../imaging/distance.js";
 import { planeShape, readSlice, writeSlice } from "../../imaging/slices.js";
 import type { Task } from "../protocol.js";
-
-/** Signed distance to the border of a mask, which runs between the pixels; positive inside. An empty mask is far outside everywhere. */
-function signedDistance(mask: Uint8Array, rows: number, cols: number): Float64Array {
-  const far = rows + cols;
-  const inside = squaredDistance(mask.map((v) => (v ? 0 : 1)), [cols, rows, 1]);
-  const outside = squaredDistance(mask, [cols, rows, 1]);
-  return inside.map((d, i) => (mask[i] ? Math.min(far, Math.sqrt(d)) - 0.5 : 0.5 - Math.min(far, Math.sqrt(outside[i]))));
-}
 
 /**
  * Shape-based interpolation (Raya and Udupa, IEEE TMI 1990): between two neighbouring outlines the signed distances are mixed by

@@ -16,7 +16,7 @@ import { signature } from "../auth/roles.js";
 import { sendDownload } from "../downloads.js";
 import { keepProvenance } from "../provenance.js";
 import { sendResult } from "../results.js";
-import { startMask } from "../start-mask.js";
+import { drawnMasks, startMask } from "../start-mask.js";
 import { type Call, type Endpoint, endpoint } from "../endpoint.js";
 import { type Form, readForm } from "../uploads.js";
 import { inferResult } from "./replies.js";
@@ -39,7 +39,7 @@ export function inferRoutes(): Endpoint[] {
     tag: "Inference",
     role: "user",
     summary: "Runs a model on an image; by default the reply has a part params (JSON) and a part image (the mask)",
-    conformance: { note: "`output=dicom_seg` for every image that is a DICOM series, of a folder or an archive; `label_info` may be left out. Another image: 422 with a sentence (MONAI Label: 500). `params.start` or a part `label` is a starting mask ([labels.md](labels.md))." },
+    conformance: { note: "`output=dicom_seg` for every image that is a DICOM series, of a folder or an archive; `label_info` may be left out. Another image: 422 with a sentence (MONAI Label: 500). `params.start` or a part `label` is a starting mask; for `limnet_outlines` (type `scribbles`) the part is what was drawn ([labels.md](labels.md))." },
     pathSchema,
     querySchema,
     body: { "multipart/form-data": form, "application/x-www-form-urlencoded": { type: "object", properties: { params: jsonPart } } },
@@ -65,8 +65,9 @@ async function infer(call: InferCall): Promise<unknown> {
   const source = query.output === "dicom_seg" ? await dicomSource(call, image) : null;
   // The mask that a DICOM object is made of lies in a file, whatever the client says of files.
   const asked = source ? { ...params, result_extension: ".nrrd", result_write_to_file: true } : params;
-  const start = await startMask(context, form.file("label"), params, image);
-  const result = await run(task, { image, params: asked, start }, call);
+  const drawn = await drawnMasks(context, form.file("label"), task, params, image);
+  const start = drawn ? undefined : await startMask(context, form.file("label"), params, image);
+  const result = await run(task, { image, params: asked, start, drawn }, call);
   try {
     if (source) return await replyDicom(call, params, source, result);
     return await reply(call, params, image, result);
@@ -104,10 +105,10 @@ async function findImage({ query, user, scratch, signal, context: { datastore, s
   throw new LimnetError("bad_request", "No image is given. Name one of the datastore with ?image=ID, or send a volume as form part `file`.");
 }
 
-async function run(task: InferTask, { image, params, start }: Omit<InferRequest, "user">, { signal, scratch, context, res, user: { id } }: InferCall): Promise<InferResult> {
+async function run(task: InferTask, { image, params, ...masks }: Omit<InferRequest, "user">, { signal, scratch, context, res, user: { id } }: InferCall): Promise<InferResult> {
   const deadline = AbortSignal.timeout(context.config.inferTimeout * 1000);
   try {
-    return await task.run({ image, params, user: whoOf(id, params), start }, {
+    return await task.run({ image, params, user: whoOf(id, params), ...masks }, {
       signal: AbortSignal.any([signal, deadline]), tempDir: scratch.path, requestId: res.locals.requestId,
     });
   } catch (error) {

@@ -139,9 +139,9 @@ export function toDelta({ way, weights, ops, keys }: Step, before: Step | null):
   return { way, weights, keep, add: ops.slice(keep), key: keys.at(-1)! };
 }
 
-/** Names of the masks that its steps began with (start.ts): an undo may lead back to each of them. */
+/** Names of the masks that its steps began with, or took drawn slices from (start.ts): an undo may lead back to each of them. */
 export function startsOf({ steps }: History): string[] {
-  return steps.flatMap(({ way }) => way.start ?? []);
+  return [...new Set(steps.flatMap(({ way, ops }) => [...(way.start === undefined ? [] : [way.start]), ...ops.flatMap((op) => (op.op === "outline" ? [op.from] : []))]))];
 }
 
 /** States beyond these are deleted; an undo that goes further is computed again. */

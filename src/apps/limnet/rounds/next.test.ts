@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Axis } from "../../../imaging/geometry.js";
 import type { Click } from "./clicks.js";
 import { clicksInForce, emptyHistory, extendHistory, type History, stepInForce, toDelta } from "./history.js";
-import { type Next, nextOfChoice, nextOfClicks, nextOfLock } from "./next.js";
+import { type Drawing, type Next, nextOfChoice, nextOfClicks, nextOfDrawing, nextOfLock } from "./next.js";
 import { groupRounds } from "./plan.js";
 import { clicksOf, heldAfter, roundsOf, stateKeys, type Way } from "./program.js";
 
@@ -189,5 +189,80 @@ describe("whatever is done", () => {
       }
       expect(roundsOf(ops(history)).every((round) => round.clicks.every(({ voxel }) => voxel[2] === round.slice))).toBe(true);
     }
+  });
+});
+
+describe("slices drawn by hand", () => {
+  const from = "a".repeat(32);
+  const draw = (history: History, drawn: Partial<Drawing> = {}) => follow(history, nextOfDrawing(history, { way, weights: "w", slices: [4, 6], from, prompts: [4, 6], carried: 6, strokes: [], ...drawn }));
+  const carried = ["outline 4,6", "6:0"];
+
+  test("are a step of their own behind the clicks, and are carried on in a round without clicks", () => {
+    const history = draw(session("3+ 5+"));
+    expect(shown(history)).toEqual(["3:1", "5:1", ...carried]);
+    expect(history.steps).toHaveLength(3);
+  });
+
+  test("stay when the client sends its clicks again, which it did before they were drawn", () => {
+    const drawn = draw(session("3+"));
+    expect(send(drawn, "3+")).toMatchObject({ head: 2, steps: drawn.steps });
+    expect(shown(send(drawn, "3+ 9+"))).toEqual(["3:1", ...carried, "9:1"]);
+  });
+
+  test("are not mended away by a click on the slice that carried them", () => {
+    expect(shown(send(draw(session("3+")), "3+ 6-b"))).toEqual(["3:1", ...carried, "6:1"]);
+  });
+
+  test("stay when a click of before them is taken back, and when all are", () => {
+    const history = send(draw(session("3+ 5+")), "3+ 5+ 9+");
+    expect(shown(send(history, "3+ 9+"))).toEqual(["3:1", ...carried, "9:1"]);
+    expect(shown(send(draw(session("3+")), ""))).toEqual(carried);
+    expect(shown(send(draw(emptyHistory), ""))).toEqual(carried);
+  });
+
+  test("go with an undo, and come back with a redo", () => {
+    const history = draw(session("3+"));
+    const undone = follow(history, { kind: "move", head: 1 });
+    expect(shown(undone)).toEqual(["3:1"]);
+    expect(shown(follow(undone, { kind: "move", head: 2 }))).toEqual(["3:1", ...carried]);
+  });
+
+  test("make a state of their own: other slices, another mask or other prompts have another name", () => {
+    const named = [{}, { slices: [4] }, { from: "b".repeat(32) }, { prompts: [4] }].map((drawn) => stepInForce(draw(emptyHistory, drawn))!.keys.at(-1));
+    expect(new Set(named).size).toBe(4);
+  });
+
+  test("are taken as they are where nothing is missing between them", () => {
+    expect(shown(draw(emptyHistory, { carried: null }))).toEqual(["outline 4,6"]);
+  });
+
+  test("change nothing where none was drawn", () => {
+    expect(nextOfDrawing(emptyHistory, { way, weights: "w", slices: [], from: "", prompts: [], carried: null, strokes: [] })).toEqual({ kind: "nothing" });
+    const history = session("3+");
+    expect(nextOfDrawing(history, { way, weights: "w", slices: [], from: "", prompts: [], carried: null, strokes: [] })).toEqual({ kind: "move", head: 1 });
+  });
+
+  test("may be strokes alone, which are no clicks of the client's lists and count once", () => {
+    const strokes = clicks("8+ 8-b 2+");
+    const none = { slices: [], prompts: [], carried: null };
+    const history = draw(session("3+"), { ...none, strokes });
+    expect(shown(history)).toEqual(["3:1", "8:2", "2:1"]);
+    expect(clicksInForce(history)).toEqual(clicks("3+"));
+    expect(send(history, "3+").head).toBe(2);
+    expect(draw(history, { ...none, strokes }).head).toBe(2);
+    expect(shown(draw(history, { ...none, strokes: clicks("8+ 8-b 2+ 7+") }))).toEqual(["3:1", "8:2", "2:1", "7:1"]);
+    expect(shown(send(history, "3+ 2+b"))).toEqual(["3:1", "8:2", "2:1", "2:1"]);
+  });
+
+  test("on a locked slice, or across another axis than locked ones, are refused", () => {
+    const locked = lock(session("3+"), 6);
+    expect(() => draw(locked)).toThrow(expect.objectContaining({ code: "slice_locked", message: expect.stringContaining("Slice 6") }));
+    expect(() => draw(locked, { slices: [], strokes: clicks("6+") })).toThrow(expect.objectContaining({ code: "slice_locked" }));
+    expect(() => draw(locked, { way: wayOf("limnet", 0) })).toThrow(expect.objectContaining({ code: "slice_locked" }));
+    expect(shown(draw(locked, { slices: [4], prompts: [4], carried: 4 }))).toEqual(["3:1", "hold 6", "outline 4", "4:0"]);
+  });
+
+  test("are done again with other networks", () => {
+    expect(shown(send(draw(session("3+")), "3+", way, "w2"))).toEqual([...carried, "3:1"]);
   });
 });

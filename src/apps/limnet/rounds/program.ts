@@ -18,14 +18,24 @@ export interface Way {
 }
 
 export type Op =
-  /** A round of the method: the clicks of one slice, carried on, fused with what was before. */
-  | { readonly op: "round"; readonly slice: number; readonly clicks: readonly Click[] }
+  /**
+   * A round of the method: the clicks of one slice, carried on, fused with what was before. Without clicks: its slice was outlined, and is
+   * carried on as it is. `stroke`: the clicks were made of strokes of a brush, so that no client has them in its lists.
+   */
+  | { readonly op: "round"; readonly slice: number; readonly clicks: readonly Click[]; readonly stroke?: true }
+  /** Slices as somebody drew them, of a mask beside the journal (`from`, startName). `prompts`: those of them that are carried on. */
+  | { readonly op: "outline"; readonly slices: readonly number[]; readonly from: string; readonly prompts: readonly number[] }
   /** Slices taken over from another state (`from`, a key). */
   | { readonly op: "take"; readonly slices: readonly number[]; readonly from: string }
   /** All slices that are locked from here on, ascending. */
   | { readonly op: "hold"; readonly slices: readonly number[] };
 
 export type RoundOp = Extract<Op, { op: "round" }>;
+
+/** What was drawn and not clicked: no list of a client has it. */
+export function isDrawn(op: Op): boolean {
+  return op.op === "outline" || (op.op === "round" && (op.clicks.length === 0 || op.stroke === true));
+}
 
 export function sameWay(a: Way, b: Way): boolean {
   return wayText(a) === wayText(b);
@@ -50,6 +60,7 @@ export function stateKeys(way: Way, weights: string, ops: readonly Op[], known: 
     if (op.op === "hold") held = op.slices;
     else if (n < known.length) key = known[n];
     else if (op.op === "take") key = hashed([key || root, "take", op.slices, op.from]);
+    else if (op.op === "outline") key = hashed([key || root, "outline", op.slices, op.from, op.prompts]);
     else key = hashed([key || root, "round", op.slice, op.clicks.map(({ voxel, positive }) => [...voxel, positive]), held]);
     return key;
   });
@@ -64,6 +75,7 @@ export function roundsOf(ops: readonly Op[]): RoundOp[] {
   return ops.filter((op) => op.op === "round");
 }
 
+/** Those that clients know, in order: not what strokes were made into. */
 export function clicksOf(ops: readonly Op[]): Click[] {
-  return roundsOf(ops).flatMap(({ clicks }) => clicks);
+  return roundsOf(ops).flatMap(({ clicks, stroke }) => (stroke ? [] : clicks));
 }

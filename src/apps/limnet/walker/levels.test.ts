@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { correctedSlices, levelled, levelsOf } from "./levels.js";
+import { correctedSlices, levelled, levelsOf, outlinedSlices } from "./levels.js";
 
 describe("the level of a slice", () => {
   const [object, nothing] = [Uint8Array.of(0, 200), Uint8Array.of(0, 90)];
@@ -17,6 +17,11 @@ describe("the level of a slice", () => {
     expect([1, 3].map(at)).toEqual([0.45, 0.4]);
   });
 
+  it("is as low between outlines, and the usual one beyond them", () => {
+    const at = levelsOf([null, object, null, object, null], [1, 3], levels, new Set([1]), new Set([3]));
+    expect([0, 2, 4].map(at)).toEqual([0.47, 0.4, null]);
+  });
+
   it("is lower beyond the last prompt and towards an empty one, where the prompt that is left was corrected", () => {
     const planes = [null, object, null, object, null, nothing, null];
     expect([0, 1, 4, 6].map(levelsOf(planes, [1, 3, 5], levels, new Set([1])))).toEqual([0.47, null, null, null]);
@@ -30,9 +35,14 @@ describe("the level of a slice", () => {
 });
 
 describe("corrected slices", () => {
-  it("are those with several clicks, in one round or in two, and those that were drawn", () => {
-    const rounds = [[2, 1], [5, 3], [7, 1], [9, 0], [7, 1]].map(([slice, length]) => ({ slice, clicks: { length } }));
-    expect([...correctedSlices(rounds)].sort()).toEqual([5, 7, 9]);
+  const rounds = [[2, 1], [5, 3], [7, 1], [9, 0], [4, 0], [7, 1], [4, 1]].map(([slice, length]) => ({ slice, clicks: { length } }));
+
+  it("are those with several clicks, in one round or in two", () => {
+    expect([...correctedSlices(rounds)].sort()).toEqual([5, 7]);
+  });
+
+  it("are none that were drawn: of those a click makes clicked ones", () => {
+    expect([...outlinedSlices(rounds)]).toEqual([9]);
   });
 });
 

@@ -16,15 +16,17 @@ export interface WalkInput {
   readonly planes: readonly StoredPlane[];
   /** Prompt slices, walls too: they stay as they are. */
   readonly prompts: ReadonlySet<number>;
-  /** Those of the prompts that somebody corrected, clicking again, or drew; default none. */
+  /** Those of the prompts that somebody corrected, clicking again; default none. */
   readonly corrected?: ReadonlySet<number>;
+  /** Those that somebody drew; default none. */
+  readonly outlined?: ReadonlySet<number>;
   readonly settings: WalkerSettings;
   /** Awaited between steps, so that a cancel can come in; throws to end the work. */
   readonly check?: () => Promise<void>;
 }
 
 /** New planes; prompt slices and slices outside the object's block are those of the input. Throws what `check` throws. */
-export async function walk({ source, planes, prompts, corrected, settings, check }: WalkInput): Promise<StoredPlane[]> {
+export async function walk({ source, planes, prompts, corrected, outlined, settings, check }: WalkInput): Promise<StoredPlane[]> {
   const block = blockAround(planes, source);
   if (block === null) return planes.slice();
   const { depth, first } = block;
@@ -34,7 +36,7 @@ export async function walk({ source, planes, prompts, corrected, settings, check
   const lattice = layLattice(source, block, prior, prompts, settings);
   const found = await solve(lattice, prior, settings.iterations, check);
   for (let i = 0; i < found.length; i++) found[i] -= prior[i];
-  const levelAt = settings.levels === undefined ? () => null : levelsOf(planes, prompts, settings.levels, corrected);
+  const levelAt = settings.levels === undefined ? () => null : levelsOf(planes, prompts, settings.levels, corrected, outlined);
   return planes.map((before, slice) => {
     const d = slice - first;
     if (d < 0 || d >= depth || prompts.has(slice)) return before;
