@@ -39,8 +39,8 @@ export interface InferRequest {
   readonly drawn?: Partial<Record<DrawnName, Uint8Array>>;
 }
 
-/** Parts of the label volume that a client with a brush sends: the object as it is on the screen, and strokes. */
-export type DrawnName = "object" | "foreground" | "background";
+/** Parts of the label volume that a client with a brush sends: the object as it is on the screen, what covers it there, and strokes. */
+export type DrawnName = "object" | "covered" | "foreground" | "background";
 
 export interface InferOptions {
   readonly signal: AbortSignal;
@@ -69,7 +69,7 @@ export interface InferTask {
   /** The files that make the model, for GET /model/{model}; absent where it has none. `name` is plain, with "/" between folders. */
   files?: () => readonly { readonly name: string; readonly path: string }[];
   /** Models that are worked with a brush: which segments of form part `label` they look at (name, or voxel value). Throws bad_params. */
-  drawn?: (params: Params) => Partial<Record<DrawnName, { readonly label?: unknown; readonly segment?: unknown }>>;
+  drawn?: (params: Params) => Partial<Record<DrawnName, { readonly label?: unknown; readonly segment?: unknown; readonly covered?: boolean }>>;
   /** Throws LimnetError (src/errors.ts) for anything that the caller did wrong. */
   run(request: InferRequest, options: InferOptions): Promise<InferResult>;
   /** Only of models that need clicks, for batch inference: what they do with the clicks that are stored. */

@@ -21,6 +21,8 @@ export interface Wanted {
   readonly segment?: unknown;
   /** It may be missing, and is an empty mask then. */
   readonly optional?: boolean;
+  /** Not the object, but what covers it: voxels of others, where one voxel holds one object only. */
+  readonly covered?: boolean;
 }
 
 interface Numbered extends Pick<Segment, "name" | "labels" | "value"> {
@@ -34,6 +36,7 @@ interface Numbered extends Pick<Segment, "name" | "labels" | "value"> {
 export async function startMask(file: StartFile, grid: SegGrid, wanted: Wanted, segmentsOf: (file: StartFile, grid: Grid) => Promise<Segment[]>): Promise<Uint8Array | undefined> {
   const all = await read(file, grid, segmentsOf);
   const chosen = choose(all.filter(({ labels, value }) => labels.includes(value)), wanted);
+  if (wanted.covered) return chosen && Uint8Array.from(chosen.labels, (voxel) => (voxel === chosen.value || voxel === 0 ? 0 : 1));
   return chosen && Uint8Array.from(chosen.labels, (voxel) => (voxel === chosen.value ? 1 : 0));
 }
 

@@ -72,6 +72,10 @@ it("outlines of three slices become the whole object; what is mended by hand sta
   const second = await draw(shown);
   for (const slice of [...outlined, mended]) expect(sliceOf(second, slice)).toEqual(sliceOf(whole, slice));
 
+  // Another organ that was painted over the tumour takes nothing from it.
+  const covered = second.map((voxel, at) => (at % 3 === 0 ? 1 : 2 * voxel));
+  expect(await draw(covered)).toEqual(second);
+
   // SmartEdit sends points and no masks.
   const clicked = await send("limnet", { foreground: [[51, 42, outlined[0] + 2]], background: [] });
   for (const slice of [...outlined, mended]) expect(sliceOf(clicked, slice)).toEqual(sliceOf(whole, slice));

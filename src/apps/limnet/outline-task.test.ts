@@ -90,6 +90,14 @@ describe("slices that were mended by hand", () => {
     expect((await bench.ask(first, { to: bench.reopen() })).mask).toEqual(mask);
   });
 
+  test("are none where another object covers this one in the label volume of the client", async () => {
+    const { mask } = await bench.ask(first);
+    const covered = Uint8Array.from({ length: voxels }, (_, at) => Number(at % 7 === 0));
+    const object = Uint8Array.from(mask!, (voxel, at) => (covered[at] ? 0 : voxel));
+    expect((await drawing({ object, covered })).mask).toEqual(mask);
+    expect(bench.engine.jobs).toHaveLength(1);
+  });
+
   test("on a locked slice are refused", async () => {
     const { object } = await mended(4);
     await bench.change((objects, ref, options) => objects.lock(ref, [4], true, options));
@@ -137,13 +145,13 @@ describe("the label volume of a client", () => {
   const info = [{ name: "tumour", id: 1 }, { name: "background_scribbles", id: 2 }, { name: "foreground_scribbles", id: 3 }];
 
   test("is read by the values that label_info gives the selected label and the strokes", () => {
-    expect(wanted({ selected_label_name: "Tumour", label: "other", label_info: info })).toEqual({ object: { segment: 1 }, foreground: { segment: 3 }, background: { segment: 2 } });
-    expect(wanted({ label: "tumour", label_info: [{ name: "tumour", idx: 4 }] })).toEqual({ object: { segment: 4 } });
+    expect(wanted({ selected_label_name: "Tumour", label: "other", label_info: info })).toEqual({ object: { segment: 1 }, covered: { segment: 1, covered: true }, foreground: { segment: 3 }, background: { segment: 2 } });
+    expect(wanted({ label: "tumour", label_info: [{ name: "tumour", idx: 4 }] })).toEqual({ object: { segment: 4 }, covered: { segment: 4, covered: true } });
     expect(wanted({ label: "liver", label_info: info })).toEqual({ foreground: { segment: 3 }, background: { segment: 2 } });
   });
 
   test("without label_info holds the label of that name, or the only one", () => {
-    expect(wanted({ label: "tumour" })).toEqual({ object: { label: "tumour" } });
+    expect(wanted({ label: "tumour" })).toEqual({ object: { label: "tumour" }, covered: { label: "tumour", covered: true } });
   });
 
   test("with a label_info that is no list is refused", () => {

@@ -5,7 +5,7 @@
 import type { LimnetSettings } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
 import type { Shape } from "../../imaging/geometry.js";
-import type { DrawnName, InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
+import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { Answer } from "./answer.js";
 import type { Journal } from "./journal.js";
 import { objectName } from "./journals.js";
@@ -51,8 +51,9 @@ export class OutlineTask implements InferTask {
     const at = (key: string) => values.get(key.trim().toLowerCase());
     const strokes = { foreground: at("foreground_scribbles"), background: at("background_scribbles") };
     const found = typeof name === "string" ? at(name) : undefined;
+    const object = values.size === 0 ? { label: name } : { segment: found };
     return {
-      ...(values.size === 0 ? { object: { label: name } } : found !== undefined && { object: { segment: found } }),
+      ...((values.size === 0 || found !== undefined) && { object, covered: { ...object, covered: true } }),
       ...(strokes.foreground !== undefined && { foreground: { segment: strokes.foreground } }),
       ...(strokes.background !== undefined && { background: { segment: strokes.background } }),
     };
@@ -82,7 +83,7 @@ export class OutlineTask implements InferTask {
   async #draw(work: ObjectWork, journal: Journal, { image, params, drawn = {} }: InferRequest, window: LimnetSettings["window"]): Promise<ObjectState> {
     const { headers, fusion, memory, limits } = this.#context;
     const { shape, geometry } = await headers.read(image.path, image.digest);
-    const { object, foreground, background } = drawn;
+    const { object, covered, foreground, background } = drawn;
     if (![object, foreground, background].some((mask) => mask?.includes(1))) {
       throw new LimnetError("nothing_drawn", "Nothing is drawn in this label. Outline the object on a slice or more (or paint strokes into foreground_scribbles and background_scribbles), then send again.");
     }
@@ -93,7 +94,7 @@ export class OutlineTask implements InferTask {
     const axis = asked ?? (goesOn ? inForce.way.axis : ((object && axisOfOutlines(object, shape)) ?? parseAxis("auto", geometry, shape)));
     const way: Way = goesOn ? inForce.way : { model: "limnet", axis, settings: { fusion, memory, propagate: true, window } };
     const before = await readMask(goesOn ? now.fusedPath : null, shape);
-    const after = withoutStrokes(object, before, { foreground, background });
+    const after = uncovered(object, before, [covered, foreground, background]);
     const blank = !before.includes(1);
     const outlined = blank ? outlinesIn(after, shape, axis) : mendsIn(before, after, shape, axis);
     const strokes = [...strokesOf(foreground, shape, axis, true), ...strokesOf(background, shape, axis, false)];
@@ -126,12 +127,12 @@ function valuesOf(info: unknown): Map<string, number> {
   return values;
 }
 
-/** The object as it would be without the strokes, which cover it in a label volume: under them nothing was changed. */
-function withoutStrokes(object: Uint8Array | undefined, before: Uint8Array, strokes: Partial<Record<DrawnName, Uint8Array>>): Uint8Array {
+/** The object as it would be without what covers it in a label volume, strokes and other objects: under them nothing was changed. */
+function uncovered(object: Uint8Array | undefined, before: Uint8Array, covers: readonly (Uint8Array | undefined)[]): Uint8Array {
   // A label that holds nothing was not emptied by hand: a client that begins shows none.
   const after = Uint8Array.from(object?.includes(1) ? object : before);
-  for (const stroke of Object.values(strokes)) {
-    for (let at = stroke?.indexOf(1) ?? -1; at >= 0; at = stroke!.indexOf(1, at + 1)) after[at] = before[at];
+  for (const cover of covers) {
+    for (let at = cover?.indexOf(1) ?? -1; at >= 0; at = cover!.indexOf(1, at + 1)) after[at] = before[at];
   }
   return after;
 }
