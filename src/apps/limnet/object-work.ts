@@ -31,7 +31,7 @@ export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, b
     volumePath: image.path,
     volumeDigest: image.digest,
     axis: way.axis,
-    state: { fusedPath: base, rounds: [...outlines, ...before.flatMap((op) => promptsOf(op, way.axis))] },
+    state: { fusedPath: base, rounds: [...outlines, ...before.flatMap((op, n) => promptsOf(op, way.axis, way.start === undefined && before.slice(0, n).every(isHold)))] },
     rounds: [toRequest(ops[at] as RoundOp, way.axis)],
     outputs: [output],
     masks: true,
@@ -40,9 +40,14 @@ export function segmentJob(image: ImageSource, { way, ops }: Step, at: number, b
   };
 }
 
-/** The rounds that an operation is to those after it. */
-function promptsOf(op: Op, axis: Axis): RoundRequest[] {
-  if (op.op === "outline") return op.prompts.map((slice) => ({ slice, clicks: [], drawn: true }));
+const isHold = (op: Op) => op.op === "hold";
+
+/**
+ * The rounds that an operation is to those after it. `first`: there was nothing before it. Where the object ends is told by the outlines that it
+ * began with; slices that were mended may lie anywhere in it, and of a whole label it is known.
+ */
+function promptsOf(op: Op, axis: Axis, first: boolean): RoundRequest[] {
+  if (op.op === "outline") return op.prompts.map((slice) => ({ slice, clicks: [], ...(first && op.prompts.length === op.slices.length && { drawn: true }) }));
   return op.op === "round" ? [toRequest(op, axis)] : [];
 }
 

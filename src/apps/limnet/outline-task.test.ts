@@ -37,7 +37,7 @@ describe("outlines of an object that was not clicked", () => {
     expect((await drawing({ object: whole })).mask).toEqual([...whole]);
     expect(bench.engine.jobs).toHaveLength(0);
     await bench.ask({ foreground: [[0, 0, 7]], axis: 2 });
-    expect(jobs()).toEqual([{ before: [2, 4, 5].map((slice) => ({ slice, drawn: true })), now: [[7, 1]] }]);
+    expect(jobs()).toEqual([{ before: [2, 4, 5].map((slice) => ({ slice })), now: [[7, 1]] }]);
   });
 });
 
@@ -51,9 +51,9 @@ describe("slices that were mended by hand", () => {
     return { object, before: mask! };
   }
 
-  test("become prompts beside those that were clicked", async () => {
+  test("become prompts beside those that were clicked, and say nothing of the object's ends", async () => {
     await drawing({ object: (await mended(4)).object });
-    expect(jobs()[1]).toEqual({ before: [{ slice: 2 }, { slice: 4, drawn: true }], now: [[4, 0]] });
+    expect(jobs()[1]).toEqual({ before: [{ slice: 2 }, { slice: 4 }], now: [[4, 0]] });
   });
 
   test("go to the engine as they were drawn, the others as they were", async () => {
@@ -66,7 +66,7 @@ describe("slices that were mended by hand", () => {
   test("are not forgotten by the next click of a client that sends all its clicks again", async () => {
     await drawing({ object: (await mended(4)).object });
     await bench.ask({ ...first, foreground: [[1, 1, 2], [2, 2, 6]] });
-    expect(jobs()[2]).toEqual({ before: [{ slice: 2 }, { slice: 4, drawn: true }, { slice: 4 }], now: [[6, 1]] });
+    expect(jobs()[2]).toEqual({ before: [{ slice: 2 }, { slice: 4 }, { slice: 4 }], now: [[6, 1]] });
   });
 
   test("change nothing where the mask is the one in force", async () => {

@@ -4,7 +4,8 @@
  */
 import type { LimnetSettings } from "../../engine/protocol.js";
 import { LimnetError } from "../../errors.js";
-import type { Shape } from "../../imaging/geometry.js";
+import type { Axis, Shape } from "../../imaging/geometry.js";
+import type { VolumeHeader } from "../../imaging/volume.js";
 import type { InferOptions, InferRequest, InferResult, InferTask, Params } from "../app.js";
 import { Answer } from "./answer.js";
 import type { Journal } from "./journal.js";
@@ -73,16 +74,17 @@ export class OutlineTask implements InferTask {
       const place = { urgency: options.urgency ?? "round", requestId: options.requestId } as const;
       const journal = journals.of(identity);
       const work = await ObjectWork.open(workshop, journal, { image, user, signal, watch, place, device: wanted.device });
-      const state = await this.#draw(work, journal, request, wanted.window);
+      const state = await this.#draw(work, journal, request, grid, wanted.window);
       tellState(desk, identity, "infer", state);
       return answer.of(state, state.step?.way.axis ?? parseAxis(params.axis, grid.geometry, grid.shape));
     })).finally(() => void keeper.touched(name));
   }
 
   /** Compares what is drawn with what is in force, and goes on from it. Throws nothing_drawn, slice_locked. */
-  async #draw(work: ObjectWork, journal: Journal, { image, params, drawn = {} }: InferRequest, window: LimnetSettings["window"]): Promise<ObjectState> {
-    const { headers, fusion, memory, limits } = this.#context;
-    const { shape, geometry } = await headers.read(image.path, image.digest);
+  async #draw(
+    work: ObjectWork, journal: Journal, { params, drawn = {} }: InferRequest, { shape, geometry }: VolumeHeader, window: LimnetSettings["window"],
+  ): Promise<ObjectState> {
+    const { fusion, memory, limits } = this.#context;
     const { object, covered, foreground, background } = drawn;
     if (![object, foreground, background].some((mask) => mask?.includes(1))) {
       throw new LimnetError("nothing_drawn", "Nothing is drawn in this label. Outline the object on a slice or more (or paint strokes into foreground_scribbles and background_scribbles), then send again.");
@@ -137,4 +139,4 @@ function uncovered(object: Uint8Array | undefined, before: Uint8Array, covers: r
   return after;
 }
 
-const strokesOf = (mask: Uint8Array | undefined, shape: Shape, axis: 0 | 1 | 2, positive: boolean) => (mask ? strokeClicks(mask, shape, axis, positive) : []);
+const strokesOf = (mask: Uint8Array | undefined, shape: Shape, axis: Axis, positive: boolean) => (mask ? strokeClicks(mask, shape, axis, positive) : []);

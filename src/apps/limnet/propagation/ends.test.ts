@@ -27,6 +27,11 @@ describe("the ends of an object that was outlined on some slices", () => {
     expect(ends({ 14: 90, 20: 90, 24: 90 })).toEqual([]);
   });
 
+  it("cannot be told from slices that are close together, nor farther away than the outlines reach", () => {
+    expect(ends({ 19: 100, 20: 110, 21: 95 })).toEqual([]);
+    expect(ends({ 17: 297, 20: 300, 23: 297 })).toEqual([]);
+  });
+
   it("count outlines that hold the object, and no clicked slice", () => {
     expect(ends({ 14: section(14), 20: section(20), 24: section(24), 26: 0 })).toEqual([8]);
     expect(ends({ 14: section(14), 20: section(20), 24: section(24) }, [14, 20])).toEqual([]);

@@ -3,15 +3,18 @@
  * three or more outlines (least squares) comes down to nothing, the object is at its end. Areas of clicked slices jump too much for it
  * (docs/training.md). Not in the paper.
  */
-import { maskFrom } from "./plane.js";
+import { maskFrom, quantise } from "./plane.js";
 
 /** So much farther than the parabola says, in shares of the way beyond the outermost outline, and in slices. */
 const [slackShare, slackSlices] = [0.25, 1];
 const fewest = 3;
+/** Outlines closer together than so many slices each say nothing of the ends: a few pixels more or less bend the parabola. */
+const leastSpread = 2;
 
 /**
  * The first slices beyond the object on its two sides, where they can be told; they may lie outside the volume. `prompts`: probabilities 0..1 by
- * slice; `drawn`: those of them that are outlines. A side where a clicked prompt holds the object, or a wall stands, is left to those.
+ * slice; `drawn`: those of them that are outlines. A side where a clicked prompt holds the object, or a wall stands, is left to those,
+ * and so is one whose end would lie farther away than the outlines are from each other.
  */
 export function endsOf(prompts: ReadonlyMap<number, Float32Array>, drawn: ReadonlySet<number>): number[] {
   const areas = [...prompts].filter(([slice]) => drawn.has(slice)).map(([slice, map]) => ({ slice, area: areaOf(map) })).filter(({ area }) => area > 0);
@@ -20,14 +23,16 @@ export function endsOf(prompts: ReadonlyMap<number, Float32Array>, drawn: Readon
   if (roots === null) return [];
   const slices = [...prompts.keys()];
   const outlined = areas.map(({ slice }) => slice);
+  const reach = Math.max(...outlined) - Math.min(...outlined);
+  if (reach < leastSpread * areas.length) return [];
   return ([[-1, Math.min(...outlined), roots[0]], [1, Math.max(...outlined), roots[1]]] as const).flatMap(([step, outermost, root]) => {
-    if (slices.some((slice) => (slice - outermost) * step > 0)) return [];
+    if (slices.some((slice) => (slice - outermost) * step > 0) || (root - outermost) * step > reach) return [];
     const way = Math.max(0, (root - outermost) * step) * (1 + slackShare) + slackSlices;
     return [outermost + step * Math.ceil(way - 1e-6)];
   });
 }
 
-const areaOf = (map: Float32Array) => map.reduce((sum, p) => sum + Number(p * 255 >= maskFrom), 0);
+const areaOf = (map: Float32Array) => map.reduce((sum, p) => sum + Number(quantise(p) >= maskFrom), 0);
 
 /** Where the parabola through the areas (least squares) is zero, ascending; null where it has no such top. */
 function rootsOf(areas: readonly { readonly slice: number; readonly area: number }[]): [number, number] | null {
