@@ -3,22 +3,20 @@
  * long, is answered from memory and looked at beside: our own changes are seen at once, those of other programs a few seconds later,
  * an image that is asked for and not known at once.
  */
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { emptyIndex, type Index, indexName, readIndex, writeIndex } from "./index-file.js";
-import { waitForLock } from "./lock.js";
+import { type Index, indexName } from "./index-file.js";
 import type { SharedTurns } from "./file-turns.js";
 import { type Log, silentLog } from "./log.js";
 import { finalTag, originalTag } from "./names.js";
 import { reconcile } from "./reconcile.js";
 import { folderStamp, type IsSeries, labelTags, scanFolder } from "./scan.js";
+import { StoredIndex } from "./stored-index.js";
 import { Turns } from "./turns.js";
 import { FolderWatch } from "./watch.js";
 
 /** Milliseconds between two looks at the stamps of a large folder. */
 const compareEvery = 100;
-const readOnlyCodes = new Set(["EACCES", "EPERM", "EROFS"]);
-const fullCodes = new Set(["ENOSPC", "EDQUOT"]);
 
 export interface FolderIndexOptions {
   readonly log: Log;
@@ -40,16 +38,9 @@ export class FolderIndex {
   readonly #isSeries: IsSeries | undefined;
   /** One change at a time: the index on disk is always one that was meant. */
   readonly #turns: Turns;
-  #index: Index = emptyIndex();
-  /** Notes that are not on the disk yet: done again where another program wrote the index meanwhile. */
-  #notes: ((index: Index) => void)[] = [];
+  readonly #index: StoredIndex;
   /** State of the folders at the last scan; null: scan at the next question. */
   #stamp: string | null = null;
-  /** State of the index file as we left it: another one means that another program wrote it. */
-  #fileStamp = "";
-  #readOnly = false;
-  /** What was found in the folder is not in the index file yet. */
-  #unwritten = false;
   /** What the last look at the folder took, in milliseconds. */
   #lookTook = 0;
   /** When the stamps of a large folder were compared last. */
@@ -68,8 +59,9 @@ export class FolderIndex {
     this.folder = folder;
     this.#log = log;
     this.#largeFrom = largeFrom;
-    this.#turns = new Turns({ before: () => this.#refresh(), after: () => this.#settle(), write: () => this.#write(), delay: noteDelay, log, among: turns && ((work) => turns.run("index", work)) });
+    this.#turns = new Turns({ before: () => this.#refresh(), after: () => this.#settle(), write: () => this.#index.write(), delay: noteDelay, log, among: turns && ((work) => turns.run("index", work)) });
     this.#once = { ...silentLog, warn: (message) => this.#warnOnce(message) };
+    this.#index = new StoredIndex(folder, log, this.#once);
     this.#watch = new FolderWatch(() => {
       if (!this.#isLarge()) this.#stamp = null;
       this.#lookBeside(0);
@@ -85,7 +77,7 @@ export class FolderIndex {
   async open(): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     for (const tag of [finalTag, originalTag]) {
-      await mkdir(join(this.folder, "labels", tag), { recursive: true }).catch((error) => this.#tolerateReadOnly(error));
+      await mkdir(join(this.folder, "labels", tag), { recursive: true }).catch((error) => this.#index.tolerateReadOnly(error));
     }
     await this.read(() => {});
   }
@@ -102,9 +94,9 @@ export class FolderIndex {
   async read<T>(look: (index: Index) => T): Promise<T> {
     if (!this.#isLarge()) {
       if ((await folderStamp(this.folder, indexName)).value !== this.#stamp) await this.#turns.look();
-      return look(this.#index);
+      return look(this.#index.now);
     }
-    const found = look(this.#index);
+    const found = look(this.#index.now);
     const missing = found === null || found === undefined;
     if (!missing && performance.now() - this.#compared < compareEvery) return found;
     this.#compared = performance.now();
@@ -114,7 +106,7 @@ export class FolderIndex {
       return found;
     }
     await this.#turns.look();
-    return look(this.#index);
+    return look(this.#index.now);
   }
 
   /** Changes files and index together; the next question, by anyone, sees it. When this returns, it is on the disk. */
@@ -124,7 +116,7 @@ export class FolderIndex {
       const before = this.#stamp;
       this.#stamp = null;
       try {
-        const result = await act(this.#index);
+        const result = await act(this.#index.now);
         this.#stamp = before;
         return result;
       } finally {
@@ -135,19 +127,18 @@ export class FolderIndex {
 
   /** Changes infos only, and is on the disk when this returns. */
   amend(act: (index: Index) => void): Promise<void> {
-    return this.#turns.run(() => act(this.#index));
+    return this.#turns.run(() => act(this.#index.now));
   }
 
   /** Changes infos only, at once, however busy the folder is; on the disk within a second or so, unless the process is killed before. */
   async note(act: (index: Index) => void): Promise<void> {
     await this.read(() => true);
-    act(this.#index);
-    this.#notes.push(act);
+    this.#index.note(act);
     this.#turns.later();
   }
 
   #isLarge(): boolean {
-    return this.#index.objects.size > this.#largeFrom;
+    return this.#index.now.objects.size > this.#largeFrom;
   }
 
   /** Brings the index up to what lies in the folder. */
@@ -155,22 +146,11 @@ export class FolderIndex {
     const stamp = await folderStamp(this.folder, indexName);
     if (stamp.value === this.#stamp) return;
     const start = performance.now();
-    const first = this.#fileStamp === "";
-    let changed = false;
-    if ((await this.#currentFileStamp()) !== this.#fileStamp) {
-      await this.#lockedByNobody();
-      this.#index = await readIndex(this.folder, this.#log);
-      for (const note of this.#notes) note(this.#index);
-      this.#fileStamp = await this.#currentFileStamp();
-      this.#version++;
-    }
-    if (await reconcile(this.#index, await scanFolder(this.folder, this.#once, this.#isSeries), this.#once)) {
-      changed = true;
-      this.#version++;
-    }
+    if (await this.#index.refresh()) this.#version++;
+    const changed = await reconcile(this.#index.now, await scanFolder(this.folder, this.#once, this.#isSeries), this.#once);
+    if (changed) this.#version++;
     this.#lookTook = performance.now() - start;
-    if (changed || first) this.#unwritten = true;
-    if (this.#unwritten) await this.#writeWhenRoom();
+    await this.#index.writeFound(changed);
     this.#stamp = stamp.settled || this.#isLarge() ? stamp.value : null;
     if (this.#isLarge() && !stamp.settled) this.#lookBeside();
     this.#watch.follow(this.folder, await labelTags(this.folder));
@@ -202,53 +182,8 @@ export class FolderIndex {
     this.#lookTimer.unref();
   }
 
-  /** Who only looks needs no index on the disk: on a full one it is written later. */
-  async #writeWhenRoom(): Promise<void> {
-    try {
-      await this.#write();
-    } catch (error) {
-      if (!fullCodes.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
-      this.#once.warn("The disk of the studies folder is full: the index is written when there is room.");
-    }
-  }
-
-  async #write(): Promise<void> {
-    if (this.#readOnly) {
-      this.#notes = [];
-      return;
-    }
-    await this.#lockedByNobody();
-    const noted = this.#notes.length;
-    this.#unwritten = false;
-    try {
-      await writeIndex(this.folder, this.#index);
-      this.#notes.splice(0, noted);
-      this.#fileStamp = await this.#currentFileStamp();
-    } catch (error) {
-      this.#unwritten = true;
-      this.#tolerateReadOnly(error);
-    }
-  }
-
-  async #lockedByNobody(): Promise<void> {
-    if (await waitForLock(this.folder)) return;
-    this.#log.warn("Another program holds the lock of the studies folder for long; going on without it.");
-  }
-
-  async #currentFileStamp(): Promise<string> {
-    const found = await stat(join(this.folder, indexName), { bigint: true }).catch(() => null);
-    return found ? `${found.ino}.${found.size}.${found.mtimeNs}` : "";
-  }
-
   #warnOnce(message: string): void {
     if (!this.#said.has(message)) this.#log.warn(message);
     this.#said.add(message);
-  }
-
-  /** A folder that cannot be written still serves its images. */
-  #tolerateReadOnly(error: unknown): void {
-    if (!readOnlyCodes.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    if (!this.#readOnly) this.#log.warn("The studies folder cannot be written: images are served, labels cannot be saved.");
-    this.#readOnly = true;
   }
 }

@@ -16,7 +16,8 @@ import type { ArchiveImages } from "./images.js";
 import { LabelCache, type LabelCacheOptions } from "./label-cache.js";
 import type { LabelLink, LabelLinks } from "./label-links.js";
 import type { LabelFormat } from "./label-objects.js";
-import type { Outbox, OutboxEntry } from "./outbox.js";
+import type { Outbox } from "./outbox.js";
+import type { OutboxEntry } from "./outbox-entry.js";
 import type { Records } from "./records.js";
 
 export interface ArchiveLabelsParts {

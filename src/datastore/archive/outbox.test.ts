@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ArchiveClient } from "../../dicomweb/client.js";
-import { Outbox, type OutboxEntry } from "./outbox.js";
+import { Outbox } from "./outbox.js";
+import type { OutboxEntry } from "./outbox-entry.js";
 
 let folder: string;
 beforeEach(async () => {

@@ -5,32 +5,12 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { ArchiveClient } from "../../dicomweb/client.js";
-import { tags, textOf } from "../../dicomweb/json.js";
 import { makeFolder, stampOf, syncFolder } from "../../durable.js";
-import { LimnetError } from "../../errors.js";
 import type { Log } from "../log.js";
+import { deliver, sentence } from "./deliver.js";
+import { dueAt, type OutboxEntry } from "./outbox-entry.js";
 import { readJson, writeJson, writeWhole } from "./small-files.js";
-
-/** What `GET /limnet/v1/outbox` shows of an object. */
-export interface OutboxEntry {
-  readonly id: string;
-  /** Image (series) that the label belongs to, and the study of both. */
-  readonly image: string;
-  readonly study: string;
-  /** Series and instance of the label. */
-  readonly series: string;
-  readonly instance: string;
-  /** ISO 8601. */
-  readonly created: string;
-  readonly attempts: number;
-  readonly lastAttempt: string | null;
-  /** "refused": the archive said no for a reason that time alone does not mend; it is tried again all the same, but rarely. */
-  readonly state: "waiting" | "refused";
-  /** Why it is still here, in a sentence; "" before the first attempt. */
-  readonly reason: string;
-}
 
 export interface OutboxOptions {
   readonly client: ArchiveClient;
@@ -133,8 +113,10 @@ export class Outbox {
   async #send(id: string): Promise<OutboxEntry | null> {
     const entry = this.#entries.get(id);
     if (!entry) return null;
-    const problem = await this.#attempt(entry).catch((error: Error) => ({ state: "waiting" as const, reason: sentence(error) }));
-    if (this.#stop.signal.aborted && problem) return entry;
+    const { signal } = this.#stop;
+    const problem = await readFile(join(this.#folder, id, "object.dcm")).then((bytes) => deliver(entry, bytes, { ...this.#options, signal }))
+      .catch((error: Error) => ({ state: "waiting" as const, reason: sentence(error) }));
+    if (signal.aborted && problem) return entry;
     if (!this.#entries.has(id)) return null;
     if (problem) {
       const next: OutboxEntry = { ...entry, ...problem, attempts: entry.attempts + 1, lastAttempt: new Date().toISOString() };
@@ -149,29 +131,6 @@ export class Outbox {
     return null;
   }
 
-  /** Null where the archive has the object for certain. */
-  async #attempt(entry: OutboxEntry): Promise<Pick<OutboxEntry, "state" | "reason"> | null> {
-    const { client, log, verifyMs } = this.#options;
-    const { signal } = this.#stop;
-    const bytes = await readFile(join(this.#folder, entry.id, "object.dcm"));
-    const { stored, failed } = await client.store([bytes], signal);
-    const refusal = failed.find(({ instance }) => instance === entry.instance || instance === "");
-    const accepted = stored.find(({ instance }) => instance === entry.instance);
-    if (accepted?.warning) log.warn("the archive stored a label with a warning", { reason: accepted.warning });
-    // Also after a refusal: "already there" is what a second attempt may hear.
-    for (const wait of refusal ? verifyMs.slice(0, 1) : verifyMs) {
-      if (wait > 0) await delay(wait, undefined, { signal });
-      if (await this.#isThere(entry)) return null;
-    }
-    if (refusal) return { state: "refused", reason: `The archive refused the label: ${refusal.meaning}${refusal.reason ? ` (reason ${refusal.reason})` : ""}.` };
-    return { state: "waiting", reason: "The archive said that it stored the label, but does not have it when asked for it." };
-  }
-
-  async #isThere({ study, series, instance }: OutboxEntry): Promise<boolean> {
-    const found = await this.#options.client.searchInstances({ study, series }, { SOPInstanceUID: instance }, this.#stop.signal);
-    return found.some((one) => textOf(one, tags.SOPInstanceUID) === instance);
-  }
-
   /** Sets the clock for whatever is due next. */
   #plan(): void {
     if (this.#timer) clearTimeout(this.#timer);
@@ -179,27 +138,13 @@ export class Outbox {
     if (this.#stop.signal.aborted) return;
     const waiting = this.list().filter(({ id }) => !this.#busy.has(id));
     if (waiting.length === 0) return;
-    const due = Math.min(...waiting.map((entry) => this.#dueAt(entry)));
+    const due = Math.min(...waiting.map((entry) => dueAt(entry, this.#options)));
     this.#timer = setTimeout(() => {
-      const now = waiting.filter((entry) => this.#dueAt(entry) <= Date.now());
+      const now = waiting.filter((entry) => dueAt(entry, this.#options) <= Date.now());
       // A timer may be ahead of the clock of the day.
       if (now.length === 0) this.#plan();
       for (const { id } of now) this.send(id).catch((error: Error) => this.#options.log.error("the outbox cannot be worked on", { error: error.message }));
     }, Math.max(50, Math.min(due - Date.now(), 2 ** 30)));
     this.#timer.unref();
   }
-
-  #dueAt({ attempts, created, lastAttempt, state }: OutboxEntry): number {
-    const { firstMs, longestMs } = this.#options;
-    // A time to come is one of a clock that was set back: how long ago it was is not known.
-    const since = (time: string) => (Date.parse(time) > Date.now() + 1000 ? 0 : Date.parse(time));
-    if (lastAttempt === null) return since(created) + firstMs;
-    const pause = state === "refused" ? longestMs : Math.min(longestMs, firstMs * 2 ** (attempts - 1));
-    return since(lastAttempt) + pause;
-  }
-}
-
-/** What a client may read: our own sentences, or nothing in particular. */
-function sentence(error: Error): string {
-  return error instanceof LimnetError ? error.message : "The label could not be sent.";
 }
