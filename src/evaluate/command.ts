@@ -14,6 +14,7 @@ import { pageOf } from "./html-report.js";
 import { runNoc } from "./noc.js";
 import { nocDocument, nocPage, nocTable, summariseNoc } from "./noc-report.js";
 import { documentOf, type ReportDocument, summarise, tableOf } from "./report.js";
+import { RoundMasks } from "./round-masks.js";
 import { type Kept, runCases, type TaskResult } from "./run.js";
 import { waysOf } from "./ways.js";
 
@@ -78,13 +79,14 @@ interface Ready {
 /** Protocols of volumes. Returns how many objects were measured. */
 async function evaluateVolumes({ flags, cases, engine, scratch, report }: Ready): Promise<number> {
   const plan = planOf(flags);
-  const masks = new MaskFiles(scratch);
+  const pictures = new MaskFiles(scratch);
+  const roundMasks = flags.masks === undefined ? undefined : await RoundMasks.in(resolve(flags.masks), flags.index ? resolve(flags.index) : null);
   const kept = new Map<TaskResult, Kept>();
   let done = 0;
   const outcome = await runCases(engine, cases, plan, scratch, (task, files) => {
     if (files) kept.set(task, files);
     console.error(`${++done} of about ${cases.length}: ${lineOf(task)}`);
-  }, report === undefined ? undefined : (mask) => masks.keep(mask));
+  }, report === undefined ? undefined : (mask) => pictures.keep(mask), roundMasks);
   for (const { id, reason } of outcome.skipped) console.error(`${id} was skipped: ${reason}`);
   const summary = summarise(outcome.tasks, waysOf(plan), flags.seed);
   console.log(`Protocol ${flags.protocol}, ${flags.rounds} rounds, model ${outcome.model.slice(0, 12)}\n\n${tableOf(summary)}`);

@@ -19,6 +19,7 @@ export interface Flags {
   rounds: number;
   out?: string;
   report?: string;
+  masks?: string;
   axis: string;
   fusion?: FusionKind | "all";
   memory: LimnetSettings["memory"];
@@ -71,6 +72,7 @@ export function addFlags(command: Command): Command {
     .option("--rounds <number>", "rounds for each object", whole(1), 6)
     .option("--out <file>", "also write everything as JSON")
     .option("--report <folder>", "also write index.html there: tables, curves, pictures of the worst, the median and the best case")
+    .option("--masks <folder>", "also write the mask after each round there, as NIfTI, and rounds.json with what they belong to (training/README.md)")
     .option("--axis <name>", "slices across: auto, axial, coronal, sagittal, 0, 1 or 2; other: not the one that auto would take", "auto")
     .addOption(new Option("--fusion <kind>", "what decides between the rounds; all: each in turn (the default)").choices(["network", "none", "oracle", "all"]))
     .addOption(new Option("--memory <kind>", "prompts of earlier rounds stay in memory, or not").choices(["permanent", "literal"]).default("permanent"))
@@ -113,8 +115,8 @@ export function planOf(flags: Flags): Plan {
 }
 
 /** The plan of protocol E. Throws CaseError for flags that mean nothing there. */
-export function nocPlanOf({ axis, labelValues: wanted, jitter, seed, baselines, noise, half, fusion }: Flags): NocPlan {
-  const idle = [baselines.length > 0 && "--baselines", noise > 0 && "--noise", half && "--half", fusion !== undefined && "--fusion", axis === "other" && "--axis other"].filter(Boolean);
+export function nocPlanOf({ axis, labelValues: wanted, jitter, seed, baselines, noise, half, fusion, masks }: Flags): NocPlan {
+  const idle = [baselines.length > 0 && "--baselines", noise > 0 && "--noise", half && "--half", masks !== undefined && "--masks", fusion !== undefined && "--fusion", axis === "other" && "--axis other"].filter(Boolean);
   if (idle.length > 0) throw new CaseError(`Protocol E looks at single slices and has no ${idle.join(", ")}.`);
   return { protocol: "E", axis, labelValues: wanted, jitter, seed };
 }

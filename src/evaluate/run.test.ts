@@ -7,6 +7,7 @@ import type { Engine, SegmentJob, SegmentResult } from "../engine/protocol.js";
 import type { Shape } from "../imaging/geometry.js";
 import { encodeMask } from "../imaging/mask.js";
 import { MaskFiles } from "./gallery.js";
+import { RoundMasks } from "./round-masks.js";
 import { type Kept, runCases, type TaskResult } from "./run.js";
 import { unspoilt } from "./spoil.js";
 
@@ -37,10 +38,10 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("runCases", () => {
-  const run = (onTask: (task: TaskResult, kept: Kept | undefined) => void, masks?: MaskFiles) => {
+  const run = (onTask: (task: TaskResult, kept: Kept | undefined) => void, masks?: MaskFiles, roundMasks?: RoundMasks) => {
     const path = join(folder, "a.nii.gz");
     const plan = { protocol: "A", rounds: 2, fusions: ["network", "none"], axis: "2", labelValues: "any", memory: "permanent", baselines: [], directions: "both", spoil: unspoilt, seed: 1, python: "python3" } as const;
-    return runCases(new GrowingEngine(), [{ id: "a", dataset: "", kind: "volume", group: "a", image: path, label: path }], plan, join(folder, "scratch"), onTask, masks && ((mask) => masks.keep(mask)));
+    return runCases(new GrowingEngine(), [{ id: "a", dataset: "", kind: "volume", group: "a", image: path, label: path }], plan, join(folder, "scratch"), onTask, masks && ((mask) => masks.keep(mask)), roundMasks);
   };
 
   it("keeps outline and last masks where it is asked to, apart from the numbers", async () => {
@@ -54,6 +55,13 @@ describe("runCases", () => {
     expect(await MaskFiles.read(kept!.truth)).toEqual(truth);
     expect(Object.keys(kept!.masks)).toEqual(["network", "none"]);
     expect(await MaskFiles.read(kept!.masks.none!)).toEqual(new Uint8Array(256).fill(1, 64, 96));
+  });
+
+  it("writes the mask after each round of each way where it is asked to", async () => {
+    await run(() => {}, undefined, await RoundMasks.in(join(folder, "masks"), null));
+    expect((await readdir(join(folder, "masks"))).sort()).toEqual([
+      "a_any_network_1.nii.gz", "a_any_network_2.nii.gz", "a_any_none_1.nii.gz", "a_any_none_2.nii.gz", "rounds.json",
+    ]);
   });
 
   it("keeps nothing otherwise", async () => {

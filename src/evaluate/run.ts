@@ -15,6 +15,7 @@ import { type SurfaceScores, surfaceScores } from "../imaging/scores.js";
 import { runBaseline } from "./baselines/run.js";
 import { runDrawn } from "./drawn.js";
 import { type ProtocolName, type Round, runProtocol, type Task } from "./protocol.js";
+import type { RoundMasks } from "./round-masks.js";
 import { nudger, type Spoil, spoilFiles } from "./spoil.js";
 import type { BaselineName, WayName } from "./ways.js";
 
@@ -98,7 +99,7 @@ function axisOf(plan: Plan, ...grid: [Parameters<typeof parseAxis>[1], Shape]): 
 }
 
 /** Runs one case: all its objects. `folder` is emptied afterwards; `spoilt` receives what is made of image and label. Throws CaseError where they do not fit. */
-async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, spoilt: string, keep: KeepMask | undefined): Promise<CaseOutcome> {
+async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, spoilt: string, keep: KeepMask | undefined, roundMasks: RoundMasks | undefined): Promise<CaseOutcome> {
   const given = await readHeader(item.image);
   const axis = axisOf(plan, given.geometry, given.shape);
   await mkdir(spoilt, { recursive: true });
@@ -129,6 +130,7 @@ async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, s
         const rounds = plan.protocol === "drawn" ? await runDrawn(object, user, plan.rounds)
           : await runProtocol(object, user, plan.protocol, plan.rounds, { nudge: nudger(plan.spoil.jitter, plan.seed) });
         await note(fusion, rounds);
+        await roundMasks?.write({ id: item.id, label: value, way: fusion, axis }, rounds, shape, geometry);
         if (reference.length === 0) reference = rounds;
         model = user.model;
       } finally {
@@ -145,13 +147,13 @@ async function runCase(engine: Engine, item: Case, plan: Plan, folder: string, s
 
 /** Runs all cases, one after the other: the engine uses all cores. A case that cannot be read is skipped and named. */
 export async function runCases(
-  engine: Engine, cases: readonly Case[], plan: Plan, scratch: string, onTask: OnTask = () => {}, keep?: KeepMask,
+  engine: Engine, cases: readonly Case[], plan: Plan, scratch: string, onTask: OnTask = () => {}, keep?: KeepMask, roundMasks?: RoundMasks,
 ): Promise<Outcome> {
   const outcome = { tasks: [] as TaskResult[], skipped: [] as { id: string; reason: string }[], model: "" };
   for (const [n, item] of cases.entries()) {
     const spoilt = join(scratch, `spoilt-${n}`);
     try {
-      const { tasks, model } = await runCase(engine, item, plan, join(scratch, "task"), spoilt, keep);
+      const { tasks, model } = await runCase(engine, item, plan, join(scratch, "task"), spoilt, keep, roundMasks);
       if (tasks.length === 0) outcome.skipped.push({ id: item.id, reason: "the label holds no object of this value" });
       else outcome.model = model;
       for (const { task, kept } of tasks) {

@@ -13,6 +13,7 @@ from . import data, infer, losses, maps, nets
 from .defects import add_reading
 from .export import SETTINGS
 from .precision import mixed
+from .rounds import Rounds
 from .samples import SIZE, Item
 from .scan import load_scans
 from .splits import shares_for
@@ -85,6 +86,8 @@ def main(argv=None):
     p.add_argument("--pseudo", type=float, default=0.25, help="share of pseudo-objects among the real scans' samples")
     p.add_argument("--defects", type=float, default=0.35, help="share of samples that start from a defective mask")
     p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
+    p.add_argument("--rounds", type=Path, nargs="+", help="folders of `limnet evaluate --split train --masks FOLDER`: masks that real rounds left")
+    p.add_argument("--left", type=float, default=0.25, help="with --rounds: share of zoomed samples whose previous mask is one of these")
     p.add_argument("--zoom-size", type=int, default=SETTINGS["click"]["zoom"]["size"], help="side of zoomed views")
     p.add_argument("--whole-steps", type=float, default=0.35, help="share of steps on views of whole slices, at their size")
     add_reading(p)
@@ -105,6 +108,7 @@ def main(argv=None):
     rng = trainer.rng
     scans = load_scans(a.index, "train")
     pool = data.Pool(scans, rng, shares_for(SHARES, scans), made=trainer.made)
+    left = Rounds(a.rounds, a.index, scans) if a.rounds else None
     val = validation_set(a.index)
 
     def forward(net, items):
@@ -115,10 +119,10 @@ def main(argv=None):
 
     def one_step():
         if rng.random() < a.whole_steps:
-            size, batch, neighbours, whole = SIZE, a.batch, 0.0, (0.4, 0.75)
+            size, batch, neighbours, whole, share = SIZE, a.batch, 0.0, (0.4, 0.75), 0.0
         else:  # zoomed views: fewer, as each takes longer
-            size, batch, neighbours, whole = a.zoom_size, round(a.batch * (SIZE / a.zoom_size)), a.neighbours, (0.1, 0.15)
-        items = [Item(pool, rng, a.pseudo, a.defects, neighbours, a.reading, size, whole) for _ in range(batch)]
+            size, batch, neighbours, whole, share = a.zoom_size, round(a.batch * (SIZE / a.zoom_size)), a.neighbours, (0.1, 0.15), a.left if left else 0.0
+        items = [Item(pool, rng, a.pseudo, a.defects, neighbours, a.reading, size, whole, left, share) for _ in range(batch)]
         rounds = rng.choice(len(ROUNDS), p=ROUNDS)
         trainer.net.eval()
         for _ in range(rounds):

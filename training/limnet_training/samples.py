@@ -125,8 +125,14 @@ def initial_clicks(truth, rng):
 
 
 class Item:
-    def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order", size=SIZE, whole=(0.2, 0.45)):
-        """`whole`: share of views of the whole slice among samples that begin from a defective mask, and among those that begin from nothing."""
+    def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order", size=SIZE, whole=(0.2, 0.45), rounds=None, left=0.0):
+        """`left`: share of samples from `rounds` (rounds.Rounds). `whole`: share of views of the whole slice among samples that begin from a defective mask, and among those that begin from nothing."""
+        if left and rng.random() < left:
+            self.image, self.truth, self.previous = rounds.sample(rng, size)
+            self.smooth, self.blank = maps.smooth(self.image), rng.random() < 0.2
+            self.positive, self.negative = [], []
+            self.add(rng, exact=0.7)
+            return
         if rng.random() < neighbours:
             self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo, size)
             self.smooth, self.previous, self.blank = maps.smooth(self.image), previous.astype(np.float32), rng.random() < 0.2

@@ -49,7 +49,7 @@ def main(argv=None):
         voxels = np.round(np.clip(made.voxels, -0.2, 1.2) * 1000).astype(np.int16)
         nibabel.save(nibabel.Nifti1Image(voxels.T, affine), a.out / f"{name}_image.nii.gz")
         nibabel.save(nibabel.Nifti1Image((made.labels == walls[0]).astype(np.uint8).T, affine), a.out / f"{name}_label.nii.gz")
-        entries.append({"id": f"walls/{name}", "dataset": "walls", "case": name, "split": "val", "kind": "volume", "image": f"{name}_image.nii.gz", "label": f"{name}_label.nii.gz",
+        entries.append({"id": f"walls/{name}", "dataset": "walls", "case": name, "split": a.split, "kind": "volume", "image": f"{name}_image.nii.gz", "label": f"{name}_label.nii.gz",
                         "modality": "MR", "shape": list(voxels.shape[::-1]), "spacing_mm": list(made.spacing[::-1]), "labels": {"1": "wall"}, "note": f"painted into {base.id}"})
         print(name, voxels.shape[::-1], base.id, flush=True)
     (a.out / "index.json").write_text(json.dumps({"entries": entries}, indent=1))
