@@ -63,13 +63,12 @@ def clip(pool: data.Pool, rng, pseudo: float, ends: float, walk: int = 0):
             index.append(other)
         # The view holds the object's way: in use it moves along.
         m0 = obj[t0] if walk == 0 else obj[index[0]] | obj[index[walk // 2]] | obj[index[walk]]
-        rr, cc = np.where(m0.any(1))[0], np.where(m0.any(0))[0]
-        if len(rr) == 0:
+        if not m0.any():
             continue
-        longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
+        middle, longer = data.box(m0)
         side = min(max(longer * np.exp(rng.uniform(np.log(1.3), np.log(2.8))), 22), max(m0.shape) * 1.1)
         slack = 0.15 * longer
-        centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-slack, slack), (cc[0] + cc[-1]) / 2 + rng.uniform(-slack, slack))
+        centre = (middle[0] + rng.uniform(-slack, slack), middle[1] + rng.uniform(-slack, slack))
         matrix, scale = data.view_matrix(centre, side, SIZE, rng)
         lo, hi = data.random_window(scan, rng)
         images, truths = [], []

@@ -50,6 +50,21 @@ def warp(plane: np.ndarray, matrix: np.ndarray, size: int, scale: float, nearest
     return cv2.warpAffine(plane, matrix, (size, size), flags=(cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP)
 
 
+def box(mask: np.ndarray) -> tuple[tuple[float, float], int]:
+    """Centre (row, col) and longer side, in pixels, of the box around a mask that is not empty."""
+    rr, cc = np.where(mask.any(1))[0], np.where(mask.any(0))[0]
+    return ((rr[0] + rr[-1]) / 2, (cc[0] + cc[-1]) / 2), max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
+
+
+def view_around(seen: np.ndarray, low: float, high: float, shift: float, size: int, rng):
+    """A random view of `low` to `high` times the box around a mask, its centre off by up to `shift` of its side.
+    Returns what view_matrix does, and the longer side of the box."""
+    centre, longer = box(seen)
+    side = min(max(longer * np.exp(rng.uniform(np.log(low), np.log(high))), 20), max(seen.shape) * 1.2)
+    moved = (centre[0] + rng.uniform(-shift, shift) * side, centre[1] + rng.uniform(-shift, shift) * side)
+    return *view_matrix(moved, side, size, rng), longer
+
+
 def view_matrix(centre, side, size, rng, turn=True):
     """Random rotation, flip, stretch about a centre (row, col). Returns 2x3 (x, y order) and the scale plane px per view px."""
     scale = side / size

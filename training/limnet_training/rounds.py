@@ -98,11 +98,7 @@ class Rounds:
                 seen = mask.copy()
                 r, c, _ = maps.robot_click(mask, outline, [])
                 seen[int(r), int(c)] = True
-            rr, cc = np.where(seen.any(1))[0], np.where(seen.any(0))[0]
-            longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
-            side = min(max(longer * np.exp(rng.uniform(np.log(1.3), np.log(2.2))), 20), max(mask.shape) * 1.2)
-            centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-0.06, 0.06) * side, (cc[0] + cc[-1]) / 2 + rng.uniform(-0.06, 0.06) * side)
-            matrix, scale = data.view_matrix(centre, side, size, rng)
+            matrix, scale, longer = data.view_around(seen, 1.3, 2.2, 0.06, size, rng)
             previous = mask.astype(np.float32)
             if rng.random() < 0.5:  # soft, as what was propagated
                 previous = cv2.GaussianBlur(previous, (0, 0), rng.uniform(0.4, 1.5))

@@ -51,12 +51,7 @@ def neighbour_sample(pool: data.Pool, rng, pseudo: float, size: int = SIZE):
             t = known + way * int(rng.integers(1, 6))
         if not (0 <= t < len(obj) and 0 <= known < len(obj)) or area[known] < 20:
             continue
-        both = obj[known] | obj[t]
-        rr, cc = np.where(both.any(1))[0], np.where(both.any(0))[0]
-        longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
-        side = min(max(longer * np.exp(rng.uniform(np.log(1.4), np.log(2.6))), 20), max(both.shape) * 1.2)
-        centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-0.1, 0.1) * side, (cc[0] + cc[-1]) / 2 + rng.uniform(-0.1, 0.1) * side)
-        matrix, scale = data.view_matrix(centre, side, size, rng)
+        matrix, scale, _ = data.view_around(obj[known] | obj[t], 1.4, 2.6, 0.1, size, rng)
         lo, hi = data.random_window(scan, rng)
         image = data.warp(np.clip((vox[t].astype(np.float32) - lo) / (hi - lo), 0, 1), matrix, size, scale)
         truth = data.warp(obj[t].astype(np.float32), matrix, size, scale) >= 0.5
@@ -88,8 +83,7 @@ def sample(pool: data.Pool, rng, pseudo: float, whole_share: float, size: int = 
                 mask = parts == 1 + rng.choice(n, p=sizes / sizes.sum())
                 if mask.sum() < 12:
                     continue
-        rr, cc = np.where(mask.any(1))[0], np.where(mask.any(0))[0]
-        longer = max(rr[-1] - rr[0], cc[-1] - cc[0]) + 1
+        middle, longer = data.box(mask)
         plane = as_seen(plane, longer, rng)
         whole = max(mask.shape)
         if rng.random() < whole_share:
@@ -97,7 +91,7 @@ def sample(pool: data.Pool, rng, pseudo: float, whole_share: float, size: int = 
         else:
             side = min(max(longer * np.exp(rng.uniform(np.log(1.15), np.log(3.5))), 20), whole * 1.2)
             slack = max(0.0, (side - longer) / 2) + 0.1 * longer
-            centre = ((rr[0] + rr[-1]) / 2 + rng.uniform(-slack, slack), (cc[0] + cc[-1]) / 2 + rng.uniform(-slack, slack))
+            centre = (middle[0] + rng.uniform(-slack, slack), middle[1] + rng.uniform(-slack, slack))
         matrix, scale = data.view_matrix(centre, side, size, rng)
         truth = data.warp(mask.astype(np.float32), matrix, size, scale) >= 0.5
         if truth.sum() < 12:
@@ -126,18 +120,18 @@ def initial_clicks(truth, rng):
 
 class Item:
     def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order", size=SIZE, whole=(0.2, 0.45), rounds=None, left=0.0):
-        """`left`: share of samples from `rounds` (rounds.Rounds). `whole`: share of views of the whole slice among samples that begin from a defective mask, and among those that begin from nothing."""
+        """`left`: share of samples from `rounds` (rounds.Rounds). `whole`: share of views of the whole slice among samples that begin from
+        a defective mask, and among those that begin from nothing."""
+        self.positive, self.negative = [], []
+        given, exact = None, 0.6
         if left and rng.random() < left:
-            self.image, self.truth, self.previous = rounds.sample(rng, size)
+            given, exact = rounds.sample(rng, size), 0.7
+        elif rng.random() < neighbours:
+            given = neighbour_sample(pool, rng, 0.5 * pseudo, size)
+        if given:
+            self.image, self.truth, self.previous = given
             self.smooth, self.blank = maps.smooth(self.image), rng.random() < 0.2
-            self.positive, self.negative = [], []
-            self.add(rng, exact=0.7)
-            return
-        if rng.random() < neighbours:
-            self.image, self.truth, previous = neighbour_sample(pool, rng, 0.5 * pseudo, size)
-            self.smooth, self.previous, self.blank = maps.smooth(self.image), previous.astype(np.float32), rng.random() < 0.2
-            self.positive, self.negative = [], []
-            self.add(rng, exact=0.6)
+            self.add(rng, exact)
             return
         bad = rng.random() < defects
         self.image, self.truth = sample(pool, rng, pseudo, whole[0] if bad else whole[1], size)
@@ -148,7 +142,6 @@ class Item:
             self.previous = defective(self.truth, rng, reading).astype(np.float32)
             if rng.random() < 0.5:  # soft, as a propagated probability
                 self.previous = cv2.GaussianBlur(self.previous, (0, 0), rng.uniform(0.5, 2.5))
-            self.positive, self.negative = [], []
             self.add(rng)
         else:
             self.positive, self.negative = initial_clicks(self.truth, rng)
