@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from . import data, infer, losses, maps, nets
+from .clicked import clicked
 from .clips import LENGTH, clip, prompt, walk_length
 from .defects import add_reading
 from .export import SETTINGS
@@ -112,21 +113,24 @@ def main(argv=None):
     p.add_argument("--pseudo", type=float, default=0.18)
     p.add_argument("--ends", type=float, default=0.45, help="share of clips that run past an end of the object")
     p.add_argument("--defects", type=float, default=0.0, help="share of prompts that are made defective (the paper's six kinds)")
+    p.add_argument("--clicked", type=float, default=0.0, help="share of clips whose prompts are what the click network (--click) makes of the robot's clicks")
     p.add_argument("--walk", type=int, default=0, choices=(0, 1), help="1: six of ten clips begin with a walk of 2 to 13 slices on the network's own results")
     add_reading(p)
     p.add_argument("--val-every", type=int, default=1500)
     p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch)")
+    p.add_argument("--click", type=Path, help="state dict of a trained click network to begin from (without it: from scratch), unless --start is given")
     p.add_argument("--start", type=Path, help="weights (a state dict) of a propagation network that a new run begins from")
     p.add_argument("--resume", nargs="?", const="last.pt")
     a = p.parse_args(argv)
+    if a.clicked and not a.click:
+        p.error("--clicked needs --click: the weights of the click network that answers")
     torch.set_num_threads(a.threads)
     cv2.setNumThreads(1)
     torch.manual_seed(a.seed)
     net = nets.PropagationLite()
     if a.click:
         click = nets.ClickLite()
-        click.load_state_dict(torch.load(a.click, weights_only=True))
+        click.load_state_dict({k: v.float() for k, v in torch.load(a.click, weights_only=True).items()})
         net.start_from(click)
     if a.start:
         net.load_state_dict({k: v.float() for k, v in torch.load(a.start, weights_only=True).items()})
@@ -169,6 +173,9 @@ def main(argv=None):
         truths = torch.from_numpy(np.stack([c[1] for c in clips]).astype(np.float32))
         first = torch.from_numpy(np.stack([prompt(c[1][0], rng, a.defects, a.reading) for c in clips]))[:, None]
         second = torch.from_numpy(np.stack([prompt(c[1][-1], rng, 0.5 * a.defects, a.reading) for c in clips]))[:, None]
+        for n in np.where(rng.random(a.batch) < a.clicked)[0] if a.clicked else ():
+            both = torch.from_numpy(clicked(click, images[n, [0, -1]].numpy(), truths[n, [0, -1]].numpy() > 0.5, rng))
+            first[n, 0], second[n, 0] = both[0], both[1]
         b, count = a.batch, LENGTH + walk
         total = l_mask = l_dice = l_presence = 0.0
         iou, n_iou = 0.0, 0
