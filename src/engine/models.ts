@@ -28,6 +28,7 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
     previous: z.enum(["probability", "binary"]).optional(),
     diskRadius: positive,
     geodesic: z.array(z.object({ weight: z.number().nonnegative(), scale: positive })).readonly(),
+    flood: z.object({ scale: positive }).optional(),
     local: whole.optional(),
     zoom: z.object({
       expansion: z.number().min(1),

@@ -1,7 +1,7 @@
 /** The networks on ONNX Runtime. Lives in the engine's child process only: a run blocks its thread. */
 import { availableParallelism } from "node:os";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { type GraphName, greyImage, type NetworkSettings, type Tensor } from "../apps/limnet/networks.js";
+import { clickMapCount, type GraphName, greyImage, type NetworkSettings, type Tensor } from "../apps/limnet/networks.js";
 import { LimnetError } from "../errors.js";
 import { hasCuda } from "./cuda.js";
 import { cardOf, type Device, type Place } from "./device.js";
@@ -50,8 +50,8 @@ export class OnnxNetworks implements PlacedNetworks {
   /** Opens what a click needs and runs it once at each size, so that the first click is as quick as the others. */
   async warmUp(): Promise<void> {
     await this.#choosePrecision();
-    const { size: whole, zoom, geodesic, channels } = this.settings.click;
-    const maps = 3 + 2 * geodesic.length;
+    const { size: whole, zoom, channels } = this.settings.click;
+    const maps = clickMapCount(this.settings.click);
     for (const size of new Set([whole, zoom.size ?? whole])) {
       await this.run("click", {
         image: greyImage(new Float32Array(size * size), size, channels),

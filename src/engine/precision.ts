@@ -1,5 +1,5 @@
 /** Which of two twins of a graph is the faster one on this machine. */
-import type { GraphName, NetworkSettings, Tensor } from "../apps/limnet/networks.js";
+import { clickMapCount, type GraphName, type NetworkSettings, type Tensor } from "../apps/limnet/networks.js";
 
 const tensor = (dims: readonly number[]): Tensor => ({ data: new Float32Array(dims.reduce((a, b) => a * b, 1)).fill(0.25), dims });
 
@@ -7,12 +7,12 @@ const tensor = (dims: readonly number[]): Tensor => ({ data: new Float32Array(di
 export function sampleFeeds(graph: GraphName, { click, propagation }: NetworkSettings): Record<string, Tensor> {
   const { sizes: [size], stride, keyDim, valueDim, topK } = propagation;
   const [cells, image] = [size / stride, tensor([1, 1, size, size])];
-  const maps = (base: number, side: number) => tensor([1, base + 2 * click.geodesic.length, side, side]);
+  const maps = (count: number, side: number) => tensor([1, count, side, side]);
   switch (graph) {
-    case "click": return { image: tensor([1, 1, click.size, click.size]), maps: maps(3, click.size) };
+    case "click": return { image: tensor([1, 1, click.size, click.size]), maps: maps(clickMapCount(click), click.size) };
     case "key": return { image };
     case "value": return { image, mask: image, f8: tensor([1, valueDim, cells, cells]) };
-    case "decode": return { image, neighbour: image, maps: maps(1, size), readout: tensor([cells * cells, valueDim]) };
+    case "decode": return { image, neighbour: image, maps: maps(1 + 2 * click.geodesic.length, size), readout: tensor([cells * cells, valueDim]) };
     case "read": return {
       mk: tensor([keyDim, cells * cells]), ms: tensor([1, cells * cells]), mv: tensor([cells * cells, valueDim]), qk: tensor([keyDim, cells * cells]),
       qe: tensor([keyDim, cells * cells]), k: { data: BigInt64Array.of(BigInt(topK)), dims: [1] },

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { drawDisks } from "../../src/apps/limnet/click/disks.js";
+import { floodMap } from "../../src/apps/limnet/click/flood.js";
 import { geodesicMap } from "../../src/apps/limnet/click/geodesic.js";
 import { keepLocal } from "../../src/apps/limnet/click/local.js";
 import { trimmed } from "../../src/apps/limnet/click/trim.js";
@@ -36,11 +37,12 @@ describe("Python and TypeScript agree", () => {
     close(out.data, fixture.paste.data);
   });
 
-  it("on smoothing, disks and geodesic maps", () => {
+  it("on smoothing, disks, geodesic and flood maps", () => {
     const smoothed = smooth(extract(plane, view(fixture.extract[1].view), size), size);
     close(smoothed, fixture.smooth);
     const clicks = fixture.clicks.map(([row, col]: number[]) => ({ row, col }));
     close(drawDisks(clicks, size, fixture.disks.radius), fixture.disks.data);
+    close(floodMap(smoothed, size, clicks, fixture.flood.scale), fixture.flood.data);
     for (const { weight, scale, data } of fixture.geodesic) close(geodesicMap(smoothed, size, clicks, { weight, scale }), data);
   });
 

@@ -19,6 +19,7 @@ SETTINGS = {
         "size": 128,
         "diskRadius": 3,
         "geodesic": [{"weight": 20, "scale": 20}, {"weight": 80, "scale": 30}],
+        "flood": {"scale": 20},
         "local": 5,
         "zoom": {"expansion": 1.8, "minSide": 32, "keepOverlap": 0.5, "first": "guess", "size": 192},
     },
@@ -93,7 +94,7 @@ def export_all(click, propagation, quality, out: Path, size: int = 128) -> dict:
     diffs = {}
     image = torch.rand(1, 1, size, size)
     if click is not None:
-        diffs["click"] = export_graph(Click(click), {"image": image, "maps": torch.rand(1, 7, size, size)}, ["probability"],
+        diffs["click"] = export_graph(Click(click), {"image": image, "maps": torch.rand(1, nets.CLICK_MAPS, size, size)}, ["probability"],
                                       {"image": hw, "maps": hw, "probability": hw}, folder / "click.onnx")
     if propagation is not None:
         names = ["f8", "key", "shrinkage", "selection"]

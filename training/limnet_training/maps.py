@@ -7,8 +7,11 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from .flood import flood
+
 SQRT2 = 1.4142135623730951
 GEODESIC = ((20.0, 20.0), (80.0, 30.0))  # (intensity weight, scale)
+FLOOD = 20.0  # scale, in grey steps
 
 
 def smooth(image: np.ndarray) -> np.ndarray:
@@ -110,12 +113,14 @@ def disks(shape, clicks, radius: float = 3) -> np.ndarray:
 
 
 def click_maps(smoothed, previous, positive, negative, blank_geodesic=False) -> np.ndarray:
-    """[7, H, W] in the order of nets.CLICK_MAPS."""
+    """[9, H, W] in the order of nets.CLICK_MAPS; `blank_geodesic`: without geodesic and flood maps."""
     shape = smoothed.shape
     maps = [previous.astype(np.float32), disks(shape, positive), disks(shape, negative)]
     for weight, scale in GEODESIC:
         for clicks in (positive, negative):
             maps.append(np.zeros(shape, np.float32) if blank_geodesic else geodesic(smoothed, clicks, weight, scale))
+    for clicks in (positive, negative):
+        maps.append(np.zeros(shape, np.float32) if blank_geodesic else flood(smoothed, clicks, FLOOD))
     return np.stack(maps)
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CLICK_MAPS = 7  # previous, positive disks, negative disks, 2 x (positive, negative) geodesic
+CLICK_MAPS = 9  # previous, positive disks, negative disks, 2 x (positive, negative) geodesic, positive and negative flood
 
 
 def norm(channels: int) -> nn.GroupNorm:
@@ -54,7 +54,7 @@ def up2(x):
 
 
 class ClickLite(nn.Module):
-    """image [B,1,H,W] in 0..1, maps [B,7,H,W] -> logits [B,1,H,W]; H and W multiples of 32."""
+    """image [B,1,H,W] in 0..1, maps [B,9,H,W] -> logits [B,1,H,W]; H and W multiples of 32."""
 
     def __init__(self, widths=(16, 32, 64, 128, 192, 256), blocks=(1, 2, 2, 2, 2)):
         super().__init__()

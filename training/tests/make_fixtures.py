@@ -9,7 +9,7 @@ from scipy import ndimage
 
 root = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(root / "training"))
-from limnet_training import denoise, infer, maps, scan, view, walker  # noqa: E402
+from limnet_training import denoise, flood, infer, maps, scan, view, walker  # noqa: E402
 
 rng = np.random.default_rng(3)
 yy, xx = np.mgrid[:23, :31]
@@ -37,6 +37,7 @@ out = {
     "clicks": clicks,
     "disks": {"radius": 3, "data": r(maps.disks((size, size), clicks, 3))},
     "geodesic": [{"weight": w, "scale": s, "data": r(maps.geodesic(smoothed, clicks, w, s))} for w, s in maps.GEODESIC],
+    "flood": {"scale": maps.FLOOD, "data": r(flood.flood(smoothed, clicks, maps.FLOOD))},
     "neighbour": {"previous": r(previous), "data": r(maps.neighbour_maps(smoothed, previous.astype(np.float32)))},
     "robot": {"mask": r(mask), "truth": r(truth), "clicks": []},
     "boxView": {"expansion": 1.6, "minSide": 8, "view": list(view.box_view(mask, 1.6, 8, [(2, 3)]))},

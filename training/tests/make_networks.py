@@ -126,7 +126,7 @@ folder.mkdir(parents=True)
 image = images[:1, None]
 names = ["f8", "key", "shrinkage", "selection"]
 free = {n: {2: f"H_{n}", 3: f"W_{n}"} for n in names}
-export.export_graph(export.Click(click), {"image": image, "maps": torch.rand(1, 7, SIDE, SIDE)}, ["probability"], {"image": hw, "maps": hw, "probability": hw}, folder / "click.onnx")
+export.export_graph(export.Click(click), {"image": image, "maps": torch.rand(1, nets.CLICK_MAPS, SIDE, SIDE)}, ["probability"], {"image": hw, "maps": hw, "probability": hw}, folder / "click.onnx")
 export.export_graph(lite.key, {"image": image}, names, {"image": hw, **free}, folder / "key.onnx")
 export.export_graph(lite.value, {"image": image, "mask": torch.rand_like(image), "f8": f8.detach()}, ["value"],
                     {"image": hw, "mask": hw, "f8": {2: "h", 3: "w"}, "value": {2: "h", 3: "w"}}, folder / "value.onnx")
@@ -135,7 +135,7 @@ export.export_graph(export.Decode(lite.decode), {"image": image, "neighbour": im
 graphs.export_read(8, 16, folder / "read.onnx")
 export.export_graph(TinyQuality(), {"pairs": torch.rand(2, 3, 96, 96)}, ["previous_better"], {"pairs": {0: "B"}, "previous_better": {0: "B"}}, folder / "quality.onnx")
 store_half(folder)
-fed = [{"image": images[t : t + 1, None].numpy(), "maps": np.random.default_rng(t).random((1, 7, SIDE, SIDE), np.float32)} for t in range(4)]
+fed = [{"image": images[t : t + 1, None].numpy(), "maps": np.random.default_rng(t).random((1, nets.CLICK_MAPS, SIDE, SIDE), np.float32)} for t in range(4)]
 quantize.quantise(folder / "click.onnx", fed, folder / "click.int8.onnx")
 digest = lambda p: hashlib.sha256(p.read_bytes()).hexdigest()  # noqa: E731
 entry = lambda n: {"file": f"lite/{n}.onnx", "sha256": digest(folder / f"{n}.onnx")}  # noqa: E731

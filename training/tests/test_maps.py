@@ -6,6 +6,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
 from limnet_training import maps
+from limnet_training.flood import flood
 
 
 def ball(shape, centre, radius):
@@ -79,6 +80,7 @@ def test_click_maps_have_the_order_of_the_network():
     got = maps.click_maps(smoothed, previous, [(10, 10)], [(20, 25)])
     want = [previous, maps.disks((32, 32), [(10, 10)]), maps.disks((32, 32), [(20, 25)])]
     want += [maps.geodesic(smoothed, c, w, s) for w, s in maps.GEODESIC for c in ([(10, 10)], [(20, 25)])]
+    want += [flood(smoothed, c, maps.FLOOD) for c in ([(10, 10)], [(20, 25)])]
     np.testing.assert_allclose(got, np.stack(want), atol=1e-7)
     blank = maps.click_maps(smoothed, previous, [(10, 10)], [(20, 25)], blank_geodesic=True)
     assert (blank[:3] == got[:3]).all() and not blank[3:].any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-from limnet_training import samples  # noqa: E402
+from limnet_training import nets, samples  # noqa: E402
 from limnet_training.data import Pool  # noqa: E402
 
 
@@ -16,7 +16,7 @@ def test_a_sample_has_the_size_that_its_step_is_drawn_at(size, neighbours):
     for _ in range(3):
         item = samples.Item(pool, rng, 0.0, 0.5, neighbours, size=size)
         assert item.image.shape == item.truth.shape == item.previous.shape == (size, size)
-        assert item.maps().shape == (7, size, size)
+        assert item.maps().shape == (nets.CLICK_MAPS, size, size)
 
 
 def test_whole_slices_are_drawn_as_often_as_asked(monkeypatch):

@@ -6,7 +6,7 @@
  *
  * click   image [1,1,H,W] 0..1, maps [1,7,H,W]                  -> probability [1,1,H,W]
  *         maps: previous probability, positive disks, negative disks, then per geodesic setting (2 of them)
- *         the positive and the negative map: order pos0, neg0, pos1, neg1
+ *         the positive and the negative map: order pos0, neg0, pos1, neg1; 9 maps where flood maps follow, positive and negative
  * key     image [1,1,H,W]                                       -> f8 [1,c8,h,w], key [1,64,h,w], shrinkage [1,1,h,w],
  *                                                                  selection [1,64,h,w]
  * value   image [1,1,H,W], mask [1,1,H,W], f8                   -> value [1,cv,h,w]
@@ -35,6 +35,11 @@ export function greyImage(data: Float32Array, size: number, channels: 1 | 3 = 1)
   const copied = new Float32Array(3 * data.length);
   for (let c = 0; c < 3; c++) copied.set(data, c * data.length);
   return { data: copied, dims: [1, 3, size, size] };
+}
+
+/** Map channels of the click network. */
+export function clickMapCount({ geodesic, flood }: Pick<NetworkSettings["click"], "geodesic" | "flood">): number {
+  return 3 + 2 * geodesic.length + (flood === undefined ? 0 : 2);
 }
 
 export type GraphName = "click" | "key" | "value" | "value_image" | "read" | "decode" | "quality";
@@ -100,6 +105,8 @@ export interface NetworkSettings {
     readonly previous?: "probability" | "binary";
     /** Geodesic maps: exp(-d / scale), d with intensity weight (see click/geodesic.ts). */
     readonly geodesic: readonly { readonly weight: number; readonly scale: number }[];
+    /** Flood maps: exp(-t / scale), t the tolerance in grey steps (see click/flood.ts); default none. */
+    readonly flood?: { readonly scale: number };
     /** From this click of a slice on, only the changed part that holds the click is taken (click/local.ts); default never. */
     readonly local?: number;
     readonly zoom: {

@@ -40,6 +40,19 @@ describe("maps of the network", () => {
     expect(used).toEqual([false, true, false, true, false, true, false]);
   });
 
+  test("end with the flood maps of both signs where the network has them", async () => {
+    const { networks, calls } = fakeNetworks({ click: disks });
+    const { click } = networks.settings;
+    const flooding = { ...networks, settings: { ...networks.settings, click: { ...click, flood: { scale: 20 } } } };
+    await runClicks(flooding, slice, null, [plus(32, 24), minus(10, 24)]);
+    const { maps } = calls.at(-1)!.feeds;
+    expect(maps.dims).toEqual([1, 9, size, size]);
+    // The slice is even: either region takes all of it at once.
+    const seen = Array.from({ length: 2 }, (_, n) => maps.data[(7 + n) * area + 16 * size + 16]);
+    expect(seen).toEqual([1, 1]);
+    expect(mean(calls[0].feeds.maps.data, 8 * area)).toBe(0);
+  });
+
   test("hold the map of the run before as previous mask, and all clicks so far", async () => {
     const { networks, calls } = fakeNetworks({ click: constant(0.7) });
     await runClicks(networks, slice, null, [plus(32, 24), minus(10, 24)]);

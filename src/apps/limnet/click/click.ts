@@ -8,9 +8,10 @@
 import type { SliceClick } from "../../../engine/protocol.js";
 import type { Pixel } from "../../../imaging/geometry.js";
 import { denoised, passesFor, smooth } from "../denoise.js";
-import { greyImage, type NetworkSettings, type Networks } from "../networks.js";
+import { clickMapCount, greyImage, type NetworkSettings, type Networks } from "../networks.js";
 import { extract, paste, type Plane, toView, type View } from "../view.js";
 import { drawDisks } from "./disks.js";
+import { floodMap } from "./flood.js";
 import { geodesicMap } from "./geodesic.js";
 import { keepLocal } from "./local.js";
 import { trimmed } from "./trim.js";
@@ -106,28 +107,31 @@ async function predict(
 
 /**
  * The map channels of the click network: previous, positive disks, negative disks, then positive and negative geodesic
- * map per setting (networks.ts). `image` and `previous` are `size` x `size`, 0..1, of the `view`; clicks are in slice pixels.
+ * map per setting, then positive and negative flood map where there is a setting for it (networks.ts). `image` and `previous` are `size` x `size`, 0..1, of the `view`; clicks are in slice pixels.
  */
 export function clickMaps(
   image: Float32Array, previous: Float32Array, clicks: readonly SliceClick[], view: View, size: number,
   settings: NetworkSettings["click"],
 ): Float32Array {
-  const { diskRadius, geodesic } = settings;
+  const { diskRadius, geodesic, flood } = settings;
   const area = size * size;
   const points = (positive: boolean): Pixel[] =>
     clicks.filter((click) => click.positive === positive).map((click) => toView(click.row, click.col, view, size));
   const positives = points(true);
   const negatives = points(false);
-  const maps = new Float32Array(area * (3 + 2 * geodesic.length));
+  const maps = new Float32Array(area * clickMapCount(settings));
   maps.set(previous, 0);
   maps.set(drawDisks(positives, size, diskRadius), area);
   maps.set(drawDisks(negatives, size, diskRadius), 2 * area);
-  if (geodesic.length === 0) return maps;
+  if (geodesic.length === 0 && flood === undefined) return maps;
   const smoothed = smooth(image, size);
   geodesic.forEach((setting, n) => {
     maps.set(geodesicMap(smoothed, size, positives, setting), (3 + 2 * n) * area);
     maps.set(geodesicMap(smoothed, size, negatives, setting), (4 + 2 * n) * area);
   });
+  if (flood !== undefined) {
+    [positives, negatives].forEach((seeds, n) => maps.set(floodMap(smoothed, size, seeds, flood.scale), (3 + 2 * geodesic.length + n) * area));
+  }
   return maps;
 }
 
