@@ -15,7 +15,8 @@ const levels = 256;
 export function floodMap(smoothed: Float64Array, size: number, seeds: readonly Pixel[], scale: number): Float32Array {
   const map = new Float32Array(size * size);
   if (seeds.length === 0) return map;
-  const grey = Uint8Array.from(smoothed, (x) => Math.min(255, Math.max(0, Math.floor(x * 255 + 0.5))));
+  const grey = new Uint8Array(size * size);
+  for (let i = 0; i < grey.length; i++) grey[i] = Math.min(255, Math.max(0, Math.floor(smoothed[i] * 255 + 0.5)));
   const tolerance = new Uint8Array(size * size).fill(255);
   const clamp = (x: number) => Math.min(size - 1, Math.max(0, Math.floor(x + 0.5)));
   for (const { row, col } of seeds) grow(grey, size, clamp(row) * size + clamp(col), tolerance);
@@ -24,21 +25,20 @@ export function floodMap(smoothed: Float64Array, size: number, seeds: readonly P
   return map;
 }
 
-/** Lowers `tolerance` to that of a region grown from `seed`. Pixels wait in one list per level; the first way that reaches one is its best. */
+/**
+ * Lowers `tolerance` to that of a region grown from `seed`. Pixels wait in one list per level; the first way that reaches one is its best.
+ * Runs once for every click: plain loops, no calls.
+ */
 function grow(grey: Uint8Array, size: number, seed: number, tolerance: Uint8Array): void {
   const first = new Int32Array(levels).fill(-1);
   const next = new Int32Array(size * size);
   const reached = new Uint8Array(size * size);
   const own = grey[seed];
+  const last = size * size - size;
   let level = 0;
-  const reach = (pixel: number) => {
-    if (reached[pixel] === 1) return;
-    reached[pixel] = 1;
-    const at = Math.max(level, Math.abs(grey[pixel] - own));
-    next[pixel] = first[at];
-    first[at] = pixel;
-  };
-  reach(seed);
+  first[0] = seed;
+  next[seed] = -1;
+  reached[seed] = 1;
   while (level < levels) {
     const pixel = first[level];
     if (pixel < 0) {
@@ -48,9 +48,15 @@ function grow(grey: Uint8Array, size: number, seed: number, tolerance: Uint8Arra
     first[level] = next[pixel];
     if (level < tolerance[pixel]) tolerance[pixel] = level;
     const col = pixel % size;
-    if (pixel + size < reached.length) reach(pixel + size);
-    if (pixel >= size) reach(pixel - size);
-    if (col + 1 < size) reach(pixel + 1);
-    if (col > 0) reach(pixel - 1);
+    for (let way = 0; way < 4; way++) {
+      if (way === 0 ? pixel >= last : way === 1 ? pixel < size : way === 2 ? col === size - 1 : col === 0) continue;
+      const beside = way === 0 ? pixel + size : way === 1 ? pixel - size : way === 2 ? pixel + 1 : pixel - 1;
+      if (reached[beside] === 1) continue;
+      reached[beside] = 1;
+      const difference = grey[beside] > own ? grey[beside] - own : own - grey[beside];
+      const at = difference > level ? difference : level;
+      next[beside] = first[at];
+      first[at] = beside;
+    }
   }
 }
