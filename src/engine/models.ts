@@ -51,6 +51,7 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
     presenceThreshold: z.number().min(0).max(1),
     region: z.object({ expansion: z.number().min(1), minSide: whole }),
     stopAfter: whole,
+    transfer: z.object({ reach: whole.max(32), contrast: positive, nearness: positive }).optional(),
     shapes: z.object({ share: z.number().min(0).max(1), softness: z.number().positive(), leastArea: z.number().min(0).max(1) }).optional(),
     walker: z.object({
       contrast: z.number().positive(),

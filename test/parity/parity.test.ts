@@ -9,6 +9,7 @@ import { trimmed } from "../../src/apps/limnet/click/trim.js";
 import { boxAbove, overlap, squareAround } from "../../src/apps/limnet/click/zoom.js";
 import { denoised, noiseOf, smooth } from "../../src/apps/limnet/denoise.js";
 import { chooseWindow } from "../../src/apps/limnet/prepare.js";
+import { testSettings } from "../../src/apps/limnet/testing.js";
 import { neighbourMaps } from "../../src/apps/limnet/propagation/seeds.js";
 import { extract, paste, type View } from "../../src/apps/limnet/view.js";
 import { walk } from "../../src/apps/limnet/walker/walker.js";
@@ -48,8 +49,10 @@ describe("Python and TypeScript agree", () => {
 
   it("on what a neighbour's mask says of the next slice", () => {
     const image = extract(plane, view(fixture.extract[1].view), size);
-    const settings = fixture.geodesic.map(({ weight, scale }: { weight: number; scale: number }) => ({ weight, scale }));
-    close(neighbourMaps(image, Float32Array.from(fixture.neighbour.previous), size, settings), fixture.neighbour.data);
+    const geodesic = fixture.geodesic.map(({ weight, scale }: { weight: number; scale: number }) => ({ weight, scale }));
+    const settings = { ...testSettings, click: { ...testSettings.click, geodesic }, propagation: { ...testSettings.propagation, transfer: fixture.neighbour.transfer } };
+    const { before, previous, data } = fixture.neighbour;
+    close(neighbourMaps(image, Float32Array.from(before), Float32Array.from(previous), size, settings), data);
   });
 
   it("on the robot's clicks", () => {

@@ -33,6 +33,7 @@ SETTINGS = {
         "presenceThreshold": 0.4,
         "region": {"expansion": 1.75, "minSide": 32},
         "stopAfter": 3,
+        "transfer": {"reach": 6, "contrast": 6, "nearness": 3},
         "shapes": {"share": 0.7, "softness": 1.5, "leastArea": 0.7},
         "walker": {"contrast": 30, "across": 2, "trust": 0.003, "iterations": 40, "levels": {"between": 0.45, "corrected": 0.4, "beyond": 0.45}},
     },

@@ -149,7 +149,7 @@ class Propagator:
             memory = permanent + working
             mk, ms, mv = (torch.cat([m[n] for m in memory], 2) for n in range(3))
             r = nets.read(mk, ms, mv, k.flatten(2), e.flatten(2), min(self.top_k, mk.shape[2])).reshape(1, -1, *f8.shape[2:])
-            m = maps.neighbour_maps(smoothed, extract(previous, self.view, self.size))
+            m = maps.neighbour_maps(smoothed, extract(previous, self.view, self.size), self.features[last][1])
             logits, presence = self.net.decode(image, self.features[last][0], torch.from_numpy(m)[None], r)
             out = np.zeros(volume[t].shape, np.float32)
             if torch.sigmoid(presence).item() >= self.presence:

@@ -8,10 +8,12 @@ from numba import njit
 from scipy import ndimage
 
 from .flood import flood
+from .transfer import transferred
 
 SQRT2 = 1.4142135623730951
 GEODESIC = ((20.0, 20.0), (80.0, 30.0))  # (intensity weight, scale)
 FLOOD = 20.0  # scale, in grey steps
+TRANSFER = {"reach": 6, "contrast": 6.0, "nearness": 3.0}  # pixels, grey steps, pixels
 
 
 def smooth(image: np.ndarray) -> np.ndarray:
@@ -87,16 +89,18 @@ def geodesic_of(smoothed, seed, weight, scale):
     return np.exp(-d / scale).astype(np.float32)
 
 
-def neighbour_maps(smoothed, previous) -> np.ndarray:
-    """[5, H, W]: the neighbour's probability, then per geodesic setting the maps of its core and its far outside; zeros for an empty one."""
+def neighbour_maps(smoothed, previous, neighbour) -> np.ndarray:
+    """[6, H, W]: the neighbour's probability, then per geodesic setting the maps of its core and its far outside, then the probability as like
+    patches of the smoothed neighbour carry it over; zeros for an empty one."""
     mask = previous >= 0.5
-    out = np.zeros((5, *smoothed.shape), np.float32)
+    out = np.zeros((6, *smoothed.shape), np.float32)
     out[0] = previous
     if mask.any():
         core, outside = seeds(mask)
         for n, (weight, scale) in enumerate(GEODESIC):
             out[1 + 2 * n] = geodesic_of(smoothed, core, weight, scale)
             out[2 + 2 * n] = geodesic_of(smoothed, outside, weight, scale)
+        out[5] = transferred(smoothed, neighbour, previous, **TRANSFER)
     return out
 
 

@@ -1,7 +1,7 @@
 """The `lite` networks. Group norm throughout (batch norm has no chance at our batch sizes).
 
 They leave the paper's layout where training-time comparisons showed a gain; models/lite.md says where:
-one grey channel, geodesic maps of the clicks, memory at stride 8, the neighbour's mask (and geodesic maps of its core and
+one grey channel, geodesic and flood maps of the clicks, memory at stride 8, the neighbour's mask (and geodesic maps of its core and
 of its far outside) instead of a sensory state, and a presence output that says whether the object is in a slice at all.
 """
 
@@ -121,11 +121,11 @@ class ValueLite(nn.Module):
         return self.out(self.res(self.mix(torch.cat([F.relu(self.norm(x)), f8], 1))))
 
 
-PROPAGATION_MAPS = 5  # neighbour's probability, then per geodesic setting the map of its core and of its far outside
+PROPAGATION_MAPS = 6  # neighbour's probability, then per geodesic setting the map of its core and of its far outside, then what like patches carry over
 
 
 class DecodeLite(nn.Module):
-    """image of the slice and of its neighbour [B,1,H,W], maps [B,5,H,W] of the neighbour's mask, readout [B,cv,h,w]
+    """image of the slice and of its neighbour [B,1,H,W], maps [B,6,H,W] of the neighbour's mask, readout [B,cv,h,w]
     -> logits [B,1,H,W], presence logits [B,1]. The click network's layout, the readout enters at stride 8."""
 
     def __init__(self, widths=(16, 32, 64, 128, 192, 256), blocks=(1, 2, 2, 2, 2), value=128):
@@ -192,6 +192,7 @@ class PropagationLite(nn.Module):
             part.stem.bias.copy_(b)
             for mine, theirs in zip(part.downs, click.downs):
                 mine.load_state_dict(theirs.state_dict())
+        self.decode.stem.weight[:, [1, 6]] = w[:, [1]] / 2  # what like patches carry over is a previous mask, too
         self.decode.context.load_state_dict(click.context.state_dict())
         self.decode.laterals.load_state_dict(click.laterals.state_dict())
         self.decode.ups.load_state_dict(click.ups.state_dict())

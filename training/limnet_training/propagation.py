@@ -147,7 +147,7 @@ def main(argv=None):
         """Logits [B,1,H,W] and presence [B,1] of frame t from the frame before and the memory."""
         mk, ms, mv = (torch.cat([m[n].flatten(2).float() for m in memory], 2) for n in range(3))
         r = nets.read(mk, ms, mv, f.k[t].flatten(2).float(), f.e[t].flatten(2).float()).reshape(len(clips), -1, *f.f8.shape[3:])
-        near = torch.from_numpy(np.stack([maps.neighbour_maps(maps.smooth(c[0][t]), p[0]) for c, p in zip(clips, previous.numpy())]))
+        near = torch.from_numpy(np.stack([maps.neighbour_maps(maps.smooth(c[0][t]), p[0], maps.smooth(c[0][t - 1])) for c, p in zip(clips, previous.numpy())]))
         with mixed():
             logits, presence = net.decode(f.image[t], f.image[t - 1], near, r)
         return logits.float(), presence.float()

@@ -93,7 +93,7 @@ def run_lite(net, images, prompt, every=3):
     for t in range(1, len(images)):
         f8, k, s, e = net.key(image(t))
         readout = memory.read(flat(k), flat(e)).reshape(1, -1, *k.shape[2:])
-        m = maps.neighbour_maps(maps.smooth(images[t].numpy()), previous.numpy())
+        m = maps.neighbour_maps(maps.smooth(images[t].numpy()), previous.numpy(), maps.smooth(images[t - 1].numpy()))
         logits, presence = net.decode(image(t), image(t - 1), torch.from_numpy(m)[None], readout)
         assert torch.sigmoid(presence).item() > 0.6
         previous = torch.sigmoid(logits)[0, 0]

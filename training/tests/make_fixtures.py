@@ -20,6 +20,7 @@ clicks = [(9.2, 12.6), (20.0, 3.49)]
 image = view.extract(plane, views[1], size)
 smoothed = maps.smooth(image)
 previous = view.extract(((yy - 10) ** 2 + (xx - 12) ** 2 < 16).astype(float), views[1], size).round(4)
+before = np.roll(image, (1, -2), (0, 1)).round(4)
 patch = rng.uniform(0, 1, (size, size)).round(3)
 pasted = np.full(plane.shape, -1.0)
 view.paste(patch, views[1], pasted)
@@ -38,7 +39,7 @@ out = {
     "disks": {"radius": 3, "data": r(maps.disks((size, size), clicks, 3))},
     "geodesic": [{"weight": w, "scale": s, "data": r(maps.geodesic(smoothed, clicks, w, s))} for w, s in maps.GEODESIC],
     "flood": {"scale": maps.FLOOD, "data": r(flood.flood(smoothed, clicks, maps.FLOOD))},
-    "neighbour": {"previous": r(previous), "data": r(maps.neighbour_maps(smoothed, previous.astype(np.float32)))},
+    "neighbour": {"before": r(before), "previous": r(previous), "transfer": maps.TRANSFER, "data": r(maps.neighbour_maps(smoothed, previous.astype(np.float32), maps.smooth(before)))},
     "robot": {"mask": r(mask), "truth": r(truth), "clicks": []},
     "boxView": {"expansion": 1.6, "minSide": 8, "view": list(view.box_view(mask, 1.6, 8, [(2, 3)]))},
     "overlap": infer.overlap(views[1], [2.0, 5.0, 14.0]),

@@ -99,7 +99,7 @@ def draw_lite(seed: int) -> SimpleNamespace:
     with torch.no_grad():
         lite.decode.presence[2].bias.fill_(3)
         # Weakly coupled to the slice before: random weights would make rounding grow from slice to slice.
-        lite.decode.stem.weight[:, 1:6] *= 0.1
+        lite.decode.stem.weight[:, 1:7] *= 0.1
         lite.decode.inject.weight *= 0.3
         readout = torch.zeros(1, 16, SIDE // 8, SIDE // 8)
         z = lite.decode(images[1:2, None], images[:1, None], m, readout)[0]
@@ -109,7 +109,7 @@ def draw_lite(seed: int) -> SimpleNamespace:
     return lite
 
 
-m = torch.from_numpy(maps.neighbour_maps(maps.smooth(images[1].numpy()), prompt.numpy()))[None]
+m = torch.from_numpy(maps.neighbour_maps(maps.smooth(images[1].numpy()), prompt.numpy(), maps.smooth(images[0].numpy())))[None]
 # A pixel at 0.5 changes the seeds of the next slice, and all that follows: no rounding may push one across.
 for seed in range(200):
     lite = draw_lite(seed)

@@ -139,10 +139,10 @@ def test_robot_does_not_click_a_pixel_twice():
 
 def test_neighbour_maps_of_an_empty_neighbour_are_zero_but_for_its_probability():
     smoothed, faint = np.full((32, 32), 0.5), np.full((32, 32), 0.2, np.float32)
-    got = maps.neighbour_maps(smoothed, faint)
+    got = maps.neighbour_maps(smoothed, faint, smoothed)
     assert (got[0] == faint).all() and not got[1:].any()
     mask = ball((32, 32), (16, 16), 8)
     core, outside = maps.seeds(mask)
     assert core.any() and not (core & ~mask).any() and not (outside & mask).any() and outside[0, 0]
-    got = maps.neighbour_maps(smoothed, mask.astype(np.float32))
+    got = maps.neighbour_maps(smoothed, mask.astype(np.float32), smoothed)
     assert (got[1][core] == 1).all() and (got[2][outside] == 1).all()

@@ -8,7 +8,7 @@ import torch
 from limnet_training import export, infer, nets
 
 
-@pytest.mark.parametrize(("make", "count"), [(nets.ClickLite, 6_419_681), (nets.PropagationLite, 10_825_923), (nets.QualityLite, 627_393)])
+@pytest.mark.parametrize(("make", "count"), [(nets.ClickLite, 6_419_969), (nets.PropagationLite, 10_826_067), (nets.QualityLite, 627_393)])
 def test_parameters_to_the_unit(make, count):
     assert sum(p.numel() for p in make().parameters()) == count
 
@@ -142,11 +142,12 @@ def test_start_from_copies_the_click_network(started):
         for k in copied:
             assert torch.equal(state[k], theirs[k]), f"{part}.{k}"
         assert torch.equal(state["stem.bias"], theirs["stem.bias"])
-        for mine_at, channel in enumerate({"decode": [0, 1, 4, 5, 6, 7], "key": [0], "value": [0, 1]}[part]):
+        for mine_at, channel in {"decode": {0: 0, 2: 4, 3: 5, 4: 6, 5: 7}, "key": {0: 0}, "value": {0: 0, 1: 1}}[part].items():
             assert torch.equal(state["stem.weight"][:, mine_at], theirs["stem.weight"][:, channel])
     assert torch.equal(prop.key.lateral.weight, click.laterals[3].weight)
     assert all(torch.equal(a, b) for a, b in zip(prop.key.up.parameters(), click.ups[3].parameters()))
-    assert not prop.decode.stem.weight[:, 6].any()  # the neighbour's picture
+    assert all(torch.equal(prop.decode.stem.weight[:, n] * 2, theirs["stem.weight"][:, 1]) for n in (1, 6))  # the neighbour's mask, and as patches carry it over
+    assert not prop.decode.stem.weight[:, 7].any()  # the neighbour's picture
     assert not prop.decode.inject.weight.any() and not prop.decode.inject.bias.any()
 
 
@@ -159,9 +160,10 @@ def test_the_copies_are_their_own(started):
 def test_the_first_decode_is_the_click_network_on_the_same_maps(started):
     click, prop = started
     g = torch.Generator().manual_seed(3)
-    image, other, near = torch.rand(2, 1, 64, 64, generator=g), torch.rand(2, 1, 64, 64, generator=g), torch.rand(2, 5, 64, 64, generator=g)
-    clicks = torch.zeros(2, 7, 64, 64)
-    clicks[:, [0, 3, 4, 5, 6]] = near  # no disks
+    image, other, near = torch.rand(2, 1, 64, 64, generator=g), torch.rand(2, 1, 64, 64, generator=g), torch.rand(2, 6, 64, 64, generator=g)
+    near[:, 5] = near[:, 0]
+    clicks = torch.zeros(2, nets.CLICK_MAPS, 64, 64)
+    clicks[:, [0, 3, 4, 5, 6]] = near[:, :5]  # no disks
     with torch.no_grad():
         want = click(image, clicks)
         got, presence = prop.decode(image, other, near, torch.randn(2, 128, 8, 8, generator=g))

@@ -42,6 +42,11 @@ export function clickMapCount({ geodesic, flood }: Pick<NetworkSettings["click"]
   return 3 + 2 * geodesic.length + (flood === undefined ? 0 : 2);
 }
 
+/** Map channels of the decode graph of the lite layout. */
+export function neighbourMapCount({ click, propagation }: Pick<NetworkSettings, "click" | "propagation">): number {
+  return 1 + 2 * click.geodesic.length + (propagation.transfer === undefined ? 0 : 1);
+}
+
 export type GraphName = "click" | "key" | "value" | "value_image" | "read" | "decode" | "quality";
 
 export interface Networks {
@@ -69,6 +74,16 @@ export interface WalkerSettings {
   readonly iterations: number;
   /** Absent: the mask is what is probable from 0.5 on everywhere. */
   readonly levels?: LevelSettings;
+}
+
+/** How like patches carry a mask over to the next slice (propagation/transfer.ts). */
+export interface TransferSettings {
+  /** So many pixels away a patch is looked for. */
+  readonly reach: number;
+  /** Difference of patches, root mean square in grey steps 0..255, at which a vote has fallen to 1/e. */
+  readonly contrast: number;
+  /** Standard deviation, in pixels, of a vote by its distance. */
+  readonly nearness: number;
 }
 
 /** What the shapes of two slices that are right count between them (propagation/between.ts). */
@@ -140,6 +155,8 @@ export interface NetworkSettings {
     readonly region: { readonly expansion: number; readonly minSide: number };
     /** A direction ends after so many empty slices in a row. */
     readonly stopAfter: number;
+    /** Absent: the decode graph is not given what like patches carry over. */
+    readonly transfer?: TransferSettings;
     /** Absent: what was propagated counts alone. */
     readonly shapes?: ShapeSettings;
     /** Last step of a round along the edges of the image (walker/walker.ts); absent: none. */

@@ -35,13 +35,14 @@ class LiteCarrier implements Carrier {
   }
 
   async decode({ image }: SliceFeatures, readout: Tensor): Promise<Decoded> {
-    const { click, propagation } = this.networks.settings;
+    const { settings } = this.networks;
     const size = image.dims[2];
-    const maps = neighbourMaps(image.data as Float32Array, this.#map, size, click.geodesic);
+    const before = this.#features.image;
+    const maps = neighbourMaps(image.data as Float32Array, before.data as Float32Array, this.#map, size, settings);
     const { probability, presence } = await this.networks.run("decode", {
-      image, neighbour: this.#features.image, maps: { data: maps, dims: [1, maps.length / size ** 2, size, size] }, readout,
+      image, neighbour: before, maps: { data: maps, dims: [1, maps.length / size ** 2, size, size] }, readout,
     });
-    const absent = Number(presence.data[0]) < propagation.presenceThreshold;
+    const absent = Number(presence.data[0]) < settings.propagation.presenceThreshold;
     return { map: absent ? new Float32Array(size ** 2) : (probability.data as Float32Array), absent };
   }
 

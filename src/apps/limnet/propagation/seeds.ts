@@ -6,7 +6,8 @@
 import { squaredDistance } from "../../../imaging/distance.js";
 import { geodesicFrom } from "../click/geodesic.js";
 import { smooth } from "../denoise.js";
-import type { NetworkSettings } from "../networks.js";
+import { neighbourMapCount, type NetworkSettings } from "../networks.js";
+import { transferred } from "./transfer.js";
 
 /** Core and far outside of a mask, `size` x `size`, 1 inside. */
 export function seeds(mask: Uint8Array, size: number): { core: Uint8Array; outside: Uint8Array } {
@@ -26,15 +27,16 @@ export function seeds(mask: Uint8Array, size: number): { core: Uint8Array; outsi
 }
 
 /**
- * The maps of the decode graph, [1 + 2 per geodesic setting, size, size]: the neighbour's probability, then per setting the map
- * of its core and of its far outside; all but the first are zeros where the neighbour has no mask.
- * `image`: the slice to decode, 0..1; `previous`: the neighbour's probabilities in the same region.
+ * The maps of the decode graph, [`neighbourMapCount`, size, size]: the neighbour's probability, then per geodesic setting the map of its core
+ * and of its far outside, then what like patches carry over (transfer.ts); all but the first are zeros where the neighbour has no mask.
+ * `image`: the slice to decode, 0..1; `neighbour`: the one before it, `previous` its probabilities, both in the same region.
  */
 export function neighbourMaps(
-  image: Float32Array, previous: Float32Array, size: number, geodesic: NetworkSettings["click"]["geodesic"],
+  image: Float32Array, neighbour: Float32Array, previous: Float32Array, size: number, settings: Pick<NetworkSettings, "click" | "propagation">,
 ): Float32Array {
   const area = size * size;
-  const maps = new Float32Array(area * (1 + 2 * geodesic.length));
+  const { click: { geodesic }, propagation: { transfer } } = settings;
+  const maps = new Float32Array(area * neighbourMapCount(settings));
   maps.set(previous, 0);
   const mask = Uint8Array.from(previous, (p) => (p >= 0.5 ? 1 : 0));
   if (!mask.includes(1)) return maps;
@@ -44,5 +46,6 @@ export function neighbourMaps(
     maps.set(geodesicFrom(smoothed, size, core, setting), (1 + 2 * n) * area);
     maps.set(geodesicFrom(smoothed, size, outside, setting), (2 + 2 * n) * area);
   });
+  if (transfer !== undefined) maps.set(transferred(smoothed, smooth(neighbour, size), previous, size, transfer), (1 + 2 * geodesic.length) * area);
   return maps;
 }
