@@ -199,7 +199,7 @@ describe("limnet models", () => {
 
 describe("int8 beside fp32", () => {
   const image = { data: Float32Array.from(slices[3], (v) => v / 255), dims: [1, 1, side, side] };
-  const feeds = { image, maps: { data: new Float32Array(7 * side * side).fill(0.3), dims: [1, 7, side, side] } };
+  const feeds = { image, maps: { data: new Float32Array(9 * side * side).fill(0.3), dims: [1, 9, side, side] } };
 
   it("is taken where the manifest says that little is lost and it is the faster one here, and the log says which", async () => {
     const notes: string[] = [];
