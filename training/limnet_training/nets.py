@@ -1,8 +1,8 @@
 """The `lite` networks. Group norm throughout (batch norm has no chance at our batch sizes).
 
 They leave the paper's layout where training-time comparisons showed a gain; models/lite.md says where:
-one grey channel, geodesic and flood maps of the clicks, memory at stride 8, the neighbour's mask (and geodesic maps of its core and
-of its far outside) instead of a sensory state, and a presence output that says whether the object is in a slice at all.
+one grey channel, geodesic and flood maps of the clicks, memory at stride 8, the neighbour's mask (with geodesic maps of its core and of its far
+outside, and as like patches carry it over) instead of a sensory state, and a presence output that says whether the object is in a slice at all.
 """
 
 from __future__ import annotations
