@@ -16,50 +16,85 @@ const [unsureFrom, unsureTo] = [0.05, 0.95];
  * around is sure, or no patch is like, a pixel keeps its own value.
  */
 export function transferred(
-  smoothed: Float64Array, neighbour: Float64Array, probability: Float32Array, size: number, { reach, contrast, nearness }: TransferSettings,
+  smoothed: Float64Array, neighbour: Float64Array, probability: Float32Array, size: number, settings: TransferSettings,
 ): Float32Array {
   const out = Float32Array.from(probability);
-  const unsure = unsureAround(probability, size, reach);
-  const [grey, near] = [padded(smoothed, size), padded(neighbour, size)];
-  const most = Math.floor(9 * (far * contrast) ** 2);
-  const likeness = Float64Array.from({ length: most + 1 }, (_, square) => Math.exp(-square / (9 * contrast * contrast)));
-  const nearby = Float64Array.from({ length: 2 * reach * reach + 1 }, (_, square) => Math.exp(-square / (2 * nearness * nearness)));
-  const wide = size + 2;
+  const unsure = unsureAround(probability, size, settings.reach);
+  const votes = new Votes(padded(smoothed, size), padded(neighbour, size), probability, size, settings);
   for (let row = 0; row < size; row++) {
-    for (let col = 0; col < size; col++) {
-      if (unsure[row * size + col] === 0) continue;
-      const here = row * wide + col;
-      const [top, bottom] = [Math.max(row - reach, 0), Math.min(row + reach, size - 1)];
-      const [left, right] = [Math.max(col - reach, 0), Math.min(col + reach, size - 1)];
-      let weights = 0;
-      let total = 0;
-      for (let y = top; y <= bottom; y++) {
-        const dy = y - row;
-        for (let x = left + ((left - col + dy) & 1); x <= right; x += 2) {
-          const square = difference(grey, here, near, y * wide + x, wide);
-          if (square > most) continue;
-          const dx = x - col;
-          const weight = likeness[square] * nearby[dy * dy + dx * dx];
-          weights += weight;
-          total += weight * probability[y * size + x];
-        }
-      }
-      if (weights > 0) out[row * size + col] = total / weights;
+    const end = (row + 1) * size;
+    let from = unsure.indexOf(1, row * size);
+    while (from >= 0 && from < end) {
+      let to = from;
+      while (to < end && unsure[to] === 1) to++;
+      votes.run(row, from - row * size, to - 1 - row * size, out);
+      from = unsure.indexOf(1, to);
     }
   }
   return out;
 }
 
-/** Sum of the squares of the differences of two patches of 3 x 3, given by their first pixels. */
-function difference(a: Int32Array, atA: number, b: Int32Array, atB: number, wide: number): number {
-  let sum = 0;
-  for (let row = 0; row < 3; row++, atA += wide, atB += wide) {
-    const first = a[atA] - b[atB];
-    const second = a[atA + 1] - b[atB + 1];
-    const third = a[atA + 2] - b[atB + 2];
-    sum += first * first + second * second + third * third;
+/** The votes on runs of pixels of one row. Patches of neighbours share columns, so these are summed once; plain loops, the innermost of a slice. */
+class Votes {
+  readonly #likeness: Float64Array;
+  readonly #nearby: Float64Array;
+  readonly #weights: Float64Array;
+  readonly #totals: Float64Array;
+
+  constructor(
+    private readonly grey: Int32Array, private readonly near: Int32Array, private readonly probability: Float32Array,
+    private readonly size: number, private readonly settings: TransferSettings,
+  ) {
+    const { reach, contrast, nearness } = settings;
+    const most = Math.floor(9 * (far * contrast) ** 2);
+    this.#likeness = Float64Array.from({ length: most + 1 }, (_, square) => Math.exp(-square / (9 * contrast * contrast)));
+    this.#nearby = Float64Array.from({ length: 2 * reach * reach + 1 }, (_, square) => Math.exp(-square / (2 * nearness * nearness)));
+    this.#weights = new Float64Array(size);
+    this.#totals = new Float64Array(size);
   }
-  return sum;
+
+  /** Pixels `from` to `to` of a row of `out`. */
+  run(row: number, from: number, to: number, out: Float32Array): void {
+    const { size, settings: { reach } } = this;
+    this.#weights.fill(0, from, to + 1);
+    this.#totals.fill(0, from, to + 1);
+    for (let y = Math.max(row - reach, 0); y <= Math.min(row + reach, size - 1); y++) {
+      for (let dx = ((y - row + reach) & 1) - reach; dx <= reach; dx += 2) {
+        this.#offset(row, y, dx, Math.max(from, -dx), Math.min(to, size - 1 - dx));
+      }
+    }
+    for (let col = from; col <= to; col++) {
+      if (this.#weights[col] > 0) out[row * size + col] = this.#totals[col] / this.#weights[col];
+    }
+  }
+
+  /** The votes of the pixels `dx` beside them in row `y` of the neighbour. */
+  #offset(row: number, y: number, dx: number, from: number, to: number): void {
+    const { grey, near, probability, size } = this;
+    const likeness = this.#likeness;
+    const weights = this.#weights;
+    const totals = this.#totals;
+    const wide = size + 2;
+    const nearby = this.#nearby[(y - row) ** 2 + dx * dx];
+    let here = row * wide + from;
+    let there = y * wide + from + dx;
+    let left = 0;
+    let middle = 0;
+    // Two columns of the first patch, then one more for each pixel.
+    for (let col = from - 2; col <= to; col++, here++, there++) {
+      const first = grey[here] - near[there];
+      const second = grey[here + wide] - near[there + wide];
+      const third = grey[here + 2 * wide] - near[there + 2 * wide];
+      const right = first * first + second * second + third * third;
+      const square = left + middle + right;
+      left = middle;
+      middle = right;
+      if (col < from || square >= likeness.length) continue;
+      const weight = likeness[square] * nearby;
+      weights[col] += weight;
+      totals[col] += weight * probability[y * size + col + dx];
+    }
+  }
 }
 
 /** Grey steps 0..255, the border repeated once on every side: [size + 2, size + 2]. */
@@ -81,15 +116,23 @@ function unsureAround(probability: Float32Array, size: number, reach: number): U
   const high = sums(probability.map((p) => (p > unsureTo ? 1 : 0)), size);
   const out = new Uint8Array(size * size);
   for (let row = 0; row < size; row++) {
-    const [top, bottom] = [Math.max(row - reach, 0) * (size + 1), Math.min(row + reach + 1, size) * (size + 1)];
+    const top = Math.max(row - reach, 0);
+    const bottom = Math.min(row + reach + 1, size);
     for (let col = 0; col < size; col++) {
-      const [left, right] = [Math.max(col - reach, 0), Math.min(col + reach + 1, size)];
-      const all = ((bottom - top) / (size + 1)) * (right - left);
-      const within = (table: Int32Array) => table[bottom + right] - table[bottom + left] - table[top + right] + table[top + left];
-      if (within(low) < all && within(high) < all) out[row * size + col] = 1;
+      const left = Math.max(col - reach, 0);
+      const right = Math.min(col + reach + 1, size);
+      const all = (bottom - top) * (right - left);
+      if (within(low, size, top, bottom, left, right) < all && within(high, size, top, bottom, left, right) < all) out[row * size + col] = 1;
     }
   }
   return out;
+}
+
+/** Sum of a table's rectangle, its last row and column not in it. */
+function within(table: Int32Array, size: number, top: number, bottom: number, left: number, right: number): number {
+  const above = top * (size + 1);
+  const below = bottom * (size + 1);
+  return table[below + right] - table[below + left] - table[above + right] + table[above + left];
 }
 
 /** [size + 1, size + 1]: at (row, col) the sum of all that lies above and left of it. */
