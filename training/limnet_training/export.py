@@ -107,7 +107,7 @@ def export_all(click, propagation, quality, out: Path, size: int = 128) -> dict:
                                       {"image": hw, "mask": hw, "f8": {2: "h", 3: "w"}, "value": {2: "h", 3: "w"}}, folder / "value.onnx")
         diffs["decode"] = export_graph(
             Decode(propagation.decode),
-            {"image": image, "neighbour": image.flip(2), "maps": torch.rand(1, 5, size, size), "readout": torch.randn(f8.shape[2] ** 2, 128)},
+            {"image": image, "neighbour": image.flip(2), "maps": torch.rand(1, nets.PROPAGATION_MAPS, size, size), "readout": torch.randn(f8.shape[2] ** 2, 128)},
             ["probability", "presence"], {"image": hw, "neighbour": hw, "maps": hw, "readout": {0: "M"}, "probability": hw}, folder / "decode.onnx")
         export_read(folder / "read.onnx")
     if quality is not None:
