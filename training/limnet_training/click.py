@@ -88,6 +88,7 @@ def main(argv=None):
     p.add_argument("--neighbours", type=float, default=0.2, help="share of samples whose previous mask is that of a near slice")
     p.add_argument("--rounds", type=Path, nargs="+", help="folders of `limnet evaluate --split train --masks FOLDER`: masks that real rounds left")
     p.add_argument("--left", type=float, default=0.25, help="with --rounds: share of zoomed samples whose previous mask is one of these")
+    p.add_argument("--painted", type=float, default=SHARES["painted"], help="weight of shapes painted into real scans, walls among them, beside the other sets")
     p.add_argument("--zoom-size", type=int, default=SETTINGS["click"]["zoom"]["size"], help="side of zoomed views")
     p.add_argument("--whole-steps", type=float, default=0.35, help="share of steps on views of whole slices, at their size")
     add_reading(p)
@@ -107,7 +108,7 @@ def main(argv=None):
         trainer.resume(a.resume)
     rng = trainer.rng
     scans = load_scans(a.index, "train")
-    pool = data.Pool(scans, rng, shares_for(SHARES, scans), made=trainer.made)
+    pool = data.Pool(scans, rng, shares_for({**SHARES, "painted": a.painted}, scans), made=trainer.made)
     left = Rounds(a.rounds, a.index, scans) if a.rounds else None
     val = validation_set(a.index)
 
