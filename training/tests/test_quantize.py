@@ -17,7 +17,7 @@ FIXTURE = Path(__file__).resolve().parents[2] / "test/networks/fixture/models"
 
 def feeds(n: int):
     rng = np.random.default_rng(n)
-    return {"image": rng.random((1, 1, 64, 64), np.float32), "maps": rng.random((1, 7, 64, 64), np.float32)}
+    return {"image": rng.random((1, 1, 64, 64), np.float32), "maps": rng.random((1, nets.CLICK_MAPS, 64, 64), np.float32)}
 
 
 @pytest.fixture
