@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from limnet_training import quantize
+from limnet_training import nets, quantize
 
 FIXTURE = Path(__file__).resolve().parents[2] / "test/networks/fixture/models"
 
