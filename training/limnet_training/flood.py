@@ -41,11 +41,16 @@ def _grow(grey, seed, tolerance):
             first[at] = q
 
 
+def grey_steps(smoothed: np.ndarray) -> np.ndarray:
+    """The grey steps 0..255 of a smoothed picture (0..1), rounded half up: what regions and patches are compared by."""
+    return np.clip(np.floor(smoothed * 255 + 0.5), 0, 255).astype(np.int32)
+
+
 def flood(smoothed: np.ndarray, clicks, scale: float) -> np.ndarray:
     """exp(-t / scale), t the least tolerance in grey steps (smoothed [H,W] 0..1 in 255 steps); clicks are (row, col) in view pixels; no clicks -> zeros."""
     if len(clicks) == 0:
         return np.zeros(smoothed.shape, np.float32)
-    grey = np.clip(np.floor(smoothed * 255 + 0.5), 0, 255).astype(np.int32)
+    grey = grey_steps(smoothed)
     tolerance = np.full(grey.size, LEVELS - 1, np.int32)
     rows, cols = grey.shape
     for r, c in clicks:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .flood import grey_steps
+
 FAR = 8  # patches that differ by more than so many contrasts (root mean square) do not vote
 
 
@@ -59,5 +61,5 @@ def transferred(smoothed: np.ndarray, neighbour: np.ndarray, probability: np.nda
     """What a slice takes from its neighbour's probability [H,W]: each pixel the mean over pixels of the neighbour up to `reach` away (every second
     one, as on a chessboard), weighted by exp(-(mean square difference of the 3 x 3 patches, in grey steps) / contrast^2 - distance^2 / (2 nearness^2)).
     `smoothed`, `neighbour`: the two slices, smoothed, 0..1. Where all around a pixel is sure (below 0.05, above 0.95), or no patch is like, it keeps its own value."""
-    grey, near = (np.pad(np.clip(np.floor(x * 255 + 0.5), 0, 255).astype(np.int32), 1, mode="edge") for x in (smoothed, neighbour))
+    grey, near = (np.pad(grey_steps(x), 1, mode="edge") for x in (smoothed, neighbour))
     return _transfer(grey, near, probability.astype(np.float64), reach, contrast, nearness)

@@ -55,6 +55,13 @@ export function passesFor(noise: number, longest: number, settings: DenoiseSetti
   return settings.noise.filter((from) => noise >= from).length;
 }
 
+/** The grey steps 0..255 of a smoothed picture (0..1), rounded half up: what regions and patches are compared by (click/flood.ts, propagation/transfer.ts). */
+export function greySteps(smoothed: Float64Array): Uint8Array {
+  const grey = new Uint8Array(smoothed.length);
+  for (let i = 0; i < grey.length; i++) grey[i] = Math.min(255, Math.max(0, Math.floor(smoothed[i] * 255 + 0.5)));
+  return grey;
+}
+
 /** Separable (1 2 1) / 4, the border repeated, float64. `rows` x `cols`. What distances are taken on as well (click/geodesic.ts). */
 export function smooth(image: ArrayLike<number>, rows: number, cols = rows): Float64Array {
   const across = new Float64Array(rows * cols);

@@ -4,6 +4,7 @@
  * (fuzzy connectedness: Udupa, Samarasekera, Graph Models Image Process 1996). training/limnet_training/flood.py is the same arithmetic.
  */
 import type { Pixel } from "../../../imaging/geometry.js";
+import { greySteps } from "../denoise.js";
 
 const levels = 256;
 
@@ -15,8 +16,7 @@ const levels = 256;
 export function floodMap(smoothed: Float64Array, size: number, seeds: readonly Pixel[], scale: number): Float32Array {
   const map = new Float32Array(size * size);
   if (seeds.length === 0) return map;
-  const grey = new Uint8Array(size * size);
-  for (let i = 0; i < grey.length; i++) grey[i] = Math.min(255, Math.max(0, Math.floor(smoothed[i] * 255 + 0.5)));
+  const grey = greySteps(smoothed);
   const tolerance = new Uint8Array(size * size).fill(255);
   const clamp = (x: number) => Math.min(size - 1, Math.max(0, Math.floor(x + 0.5)));
   for (const { row, col } of seeds) grow(grey, size, clamp(row) * size + clamp(col), tolerance);

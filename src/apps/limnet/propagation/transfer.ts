@@ -2,6 +2,7 @@
  * The neighbour's mask carried over by like patches (patch-based label fusion: Coupé et al., NeuroImage 2011). The memory is read in cells of
  * 8 pixels, in which a thin wall drowns; patches of 3 pixels see it move. training/limnet_training/transfer.py is the same arithmetic.
  */
+import { greySteps } from "../denoise.js";
 import type { TransferSettings } from "../networks.js";
 
 /** Patches that differ by more than so many contrasts (root mean square) do not vote. */
@@ -100,11 +101,12 @@ class Votes {
 /** Grey steps 0..255, the border repeated once on every side: [size + 2, size + 2]. */
 function padded(smoothed: Float64Array, size: number): Int32Array {
   const wide = size + 2;
+  const grey = greySteps(smoothed);
   const out = new Int32Array(wide * wide);
   const inside = (n: number) => Math.min(Math.max(n - 1, 0), size - 1);
   for (let row = 0; row < wide; row++) {
     for (let col = 0; col < wide; col++) {
-      out[row * wide + col] = Math.min(255, Math.max(0, Math.floor(smoothed[inside(row) * size + inside(col)] * 255 + 0.5)));
+      out[row * wide + col] = grey[inside(row) * size + inside(col)];
     }
   }
   return out;
