@@ -34,6 +34,11 @@ export function isPassing(error: unknown): boolean {
   return error instanceof LimnetError && ["archive_unreachable", "archive_timeout", "archive_answer"].includes(error.code);
 }
 
+/** True where the archive took no connection, or broke it before it answered: what it does while it is started again. */
+export function isAway(error: unknown): boolean {
+  return error instanceof LimnetError && error.code === "archive_unreachable" && ["ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(codeOf(error.cause));
+}
+
 function codeOf(error: unknown): string {
   const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
   const found = code ?? cause?.code;

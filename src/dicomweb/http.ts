@@ -4,9 +4,10 @@
  */
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
 import { LimnetError } from "../errors.js";
 import { CredentialError, Credentials } from "./credentials.js";
-import { badAnswer, tooSlow, unreachable } from "./errors.js";
+import { badAnswer, isAway, tooSlow, unreachable } from "./errors.js";
 import { addressOf, type Inflow, LentConnection } from "./lent-body.js";
 import type { ArchiveSettings, Deadlines } from "./settings.js";
 
@@ -30,6 +31,8 @@ export interface ArchiveAnswer {
   discard(): void;
 }
 
+/** Milliseconds before a read is tried again: an archive that is started again, or that closed a kept connection, is back soon. */
+const pauses = [200, 600, 1200];
 const mostRedirects = 3;
 const redirects = new Set([301, 302, 303, 307, 308]);
 
@@ -54,17 +57,30 @@ export class ArchiveHttp {
   }
 
   /**
-   * Sends a request below the archive's address. A 401 makes the credentials be read again, and is tried once more where they changed.
+   * Sends a request below the archive's address. A 401 makes the credentials be read again, and is tried once more where they changed. What
+   * only reads is tried again for two seconds where the archive refuses or breaks the connection before its answer begins.
    * @throws LimnetError archive_unreachable, archive_timeout, archive_answer (redirect to another host); what `signal` was aborted with
    */
   async send(request: ArchiveRequest): Promise<ArchiveAnswer> {
     if (new URL(request.url).origin !== this.#origin) throw badAnswer("names an address on another host, which is not followed");
-    let answer = await this.#follow(request);
+    let answer = await this.#patiently(request);
     if (answer.status === 401 && isRepeatable(request) && await this.#credentials.renew()) {
       answer.discard();
       answer = await this.#follow(request);
     }
     return answer;
+  }
+
+  async #patiently(request: ArchiveRequest): Promise<ArchiveAnswer> {
+    for (const pause of request.method === "POST" ? [] : pauses) {
+      try {
+        return await this.#follow(request);
+      } catch (error) {
+        if (!isAway(error)) throw error;
+      }
+      await delay(pause, undefined, { signal: request.signal }).catch(() => request.signal?.throwIfAborted());
+    }
+    return this.#follow(request);
   }
 
   async #follow(request: ArchiveRequest): Promise<ArchiveAnswer> {

@@ -52,6 +52,12 @@ describe.skipIf(!hasOrthanc)("the fixtures in Orthanc", () => {
     expect([...studies.keys()].length).toBeGreaterThan(11);
   });
 
+  it("come while Orthanc is started again", async () => {
+    const { objects } = await lab.get<{ objects: Record<string, unknown> }>("/datastore/?output=all");
+    lab.orthanc.kill();
+    expect((await fetch(`${lab.server.url}/datastore/image?image=${Object.keys(objects).at(-1)}`)).status).toBe(200);
+  });
+
   it("become labels that dciodvfy accepts and from which pydicom, highdicom and dcmqi read the same voxels, on every geometry", async () => {
     const work = join(lab.folder, "judged");
     await mkdir(work);
