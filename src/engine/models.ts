@@ -57,6 +57,7 @@ export const networkSettings: z.ZodType<NetworkSettings> = z.object({
       contrast: z.number().positive(),
       across: z.number().positive(),
       trust: z.number().positive(),
+      deep: z.object({ pixels: positive, most: z.number().min(1) }).optional(),
       iterations: whole,
       levels: z.object({ between: level, corrected: level, beyond: level }).optional(),
     }).optional(),

@@ -78,6 +78,15 @@ def evaluate(net, items, **kw):
     return {"score": round(score, 4), **{k: dict(zip(("one", "three", "one_within", "overfill"), (round(float(x), 3) for x in m))) for k, m in means.items()}}
 
 
+def copied(near: torch.Tensor, rng, share: float) -> torch.Tensor:
+    """Neighbour maps [B,6,H,W] in which a share of the samples has the neighbour's mask as it was for what like patches carry over: so the
+    network does not only pass on what they say, which is wrong where a prompt's border lies inside an even object."""
+    if share:
+        some = torch.from_numpy(rng.random(len(near)) < share)
+        near[some, -1] = near[some, 0]
+    return near
+
+
 class Frames:
     """What the key network makes of all frames of a batch of clips, frame first; without gradients for those that are only walked through."""
 
@@ -114,6 +123,7 @@ def main(argv=None):
     p.add_argument("--ends", type=float, default=0.45, help="share of clips that run past an end of the object")
     p.add_argument("--defects", type=float, default=0.0, help="share of prompts that are made defective (the paper's six kinds)")
     p.add_argument("--clicked", type=float, default=0.0, help="share of clips whose prompts are what the click network (--click) makes of the robot's clicks")
+    p.add_argument("--copied", type=float, default=0.0, help="share of frames that get the neighbour's mask as it was in place of what patches carry over")
     p.add_argument("--walk", type=int, default=0, choices=(0, 1), help="1: six of ten clips begin with a walk of 2 to 13 slices on the network's own results")
     add_reading(p)
     p.add_argument("--val-every", type=int, default=1500)
@@ -148,6 +158,7 @@ def main(argv=None):
         mk, ms, mv = (torch.cat([m[n].flatten(2).float() for m in memory], 2) for n in range(3))
         r = nets.read(mk, ms, mv, f.k[t].flatten(2).float(), f.e[t].flatten(2).float()).reshape(len(clips), -1, *f.f8.shape[3:])
         near = torch.from_numpy(np.stack([maps.neighbour_maps(maps.smooth(c[0][t]), p[0], maps.smooth(c[0][t - 1])) for c, p in zip(clips, previous.numpy())]))
+        near = copied(near, rng, a.copied)
         with mixed():
             logits, presence = net.decode(f.image[t], f.image[t - 1], near, r)
         return logits.float(), presence.float()

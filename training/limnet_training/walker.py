@@ -29,8 +29,9 @@ def _sides(axis):
     return tuple(low), tuple(high)
 
 
-def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40, levels=None, corrected=(), outlined=()) -> np.ndarray:
+def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, across=2.0, trust=0.003, iterations=40, deep=None, levels=None, corrected=(), outlined=()) -> np.ndarray:
     """volume [n,r,c] 0..1, probability [n,r,c] with the prompt slices (indices) in it -> new probability; prompt slices stay.
+    `deep`: see deepness.
     Between two prompts, and beside those that were corrected, the mask may begin below 0.5 (`levels`; `outlined`: prompts that were drawn; walker/levels.ts)."""
     seen = probability >= FAINT
     if not seen.any():
@@ -41,6 +42,8 @@ def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, ac
     grey /= grey.std() + 1e-6
     prior = probability[box].astype(np.float64)
     inside = sorted(t - box[0].start for t in prompts if box[0].start <= t < box[0].stop)
+    if deep:
+        trust *= deepness(probability, prompts, **deep)
     pull = trust * np.abs(2 * prior - 1) + 1e-6
     free = np.ones(prior.shape)
     free[inside] = 0
@@ -90,6 +93,15 @@ def walk(volume: np.ndarray, probability: np.ndarray, prompts, contrast=30.0, ac
                 level = levels["beyond"]
             out[low + 1 : high] = levelled(out[low + 1 : high], level)
     return out
+
+
+def deepness(probability: np.ndarray, prompts, pixels: float, most: float) -> float:
+    """How much more the network is trusted of an object that is deeper on its prompts than so many pixels. Twin of walker/trust.ts."""
+    masks = [m for m in (probability[t] >= 0.5 for t in prompts) if m.any()]
+    if not masks:
+        return 1.0
+    depth = np.mean([ndimage.distance_transform_edt(np.pad(m, 1)).max() for m in masks])
+    return float(min(most, max(1.0, (depth / pixels) ** 2)))
 
 
 def levelled(p: np.ndarray, level: float) -> np.ndarray:

@@ -57,7 +57,7 @@ for t in range(7):
     stack[t] += 0.5 * ((rr - 8 - 0.3 * t) ** 2 + (cc - 9) ** 2 < (3 + 0.4 * t) ** 2)
 stack = np.floor(stack * 255) / 255
 guess = np.floor(255 * np.clip(np.roll(ndimage.gaussian_filter((stack > 0.35).astype(float), (0, 1, 1)), 2, axis=2), 0, 1)) / 255
-settings = {"contrast": 20, "across": 2, "trust": 0.005, "iterations": 40, "levels": {"between": 0.45, "corrected": 0.4, "beyond": 0.45}}
+settings = {"contrast": 20, "across": 2, "trust": 0.005, "deep": {"pixels": 2, "most": 6}, "iterations": 40, "levels": {"between": 0.45, "corrected": 0.4, "beyond": 0.45}}
 out["walker"] = {"shape": [7, 18, 20], "grey": (stack * 255).round().astype(int).ravel().tolist(), "guess": (guess * 255).round().astype(int).ravel().tolist(),
                  "prompts": [1, 3, 5], "corrected": [5], "outlined": [3], "settings": settings, "result": (walker.walk(stack, guess, [1, 3, 5], corrected=[5], outlined=[3], **settings) * 255).round(2).ravel().tolist()}
 # A leaked mask with a narrow arm, and clicks to its side, in its middle, on its arm, at its border, outside, and a positive one.

@@ -44,3 +44,15 @@ def test_each_vote_counts_by_likeness_and_distance():
                 w = np.exp(-square / 36 - (dy**2 + dx**2) / 18)
                 weights, total = weights + w, total + w * mask[y, x]
     assert abs(transferred(now, before, mask, **SETTINGS)[4, 4] - total / weights) < 1e-6
+
+
+def test_a_share_of_samples_sees_the_neighbours_mask_as_it_was():
+    torch = pytest.importorskip("torch")
+    from limnet_training.propagation import copied
+
+    near = torch.rand(400, 6, 2, 2)
+    seen = copied(near.clone(), np.random.default_rng(4), 0.3)
+    changed = (seen[:, -1] == near[:, 0]).flatten(1).all(1)
+    assert abs(float(changed.float().mean()) - 0.3) < 0.07
+    assert torch.equal(seen[:, :-1], near[:, :-1]) and torch.equal(seen[~changed], near[~changed])
+    assert torch.equal(copied(near.clone(), None, 0.0), near)

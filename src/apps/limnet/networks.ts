@@ -71,6 +71,8 @@ export interface WalkerSettings {
   readonly across: number;
   /** Pull towards a prior of 0 or 1; nothing at 0.5. */
   readonly trust: number;
+  /** `trust` grows with the square of the object's depth on the prompts (largest inscribed radius, mean over those with a mask) beyond so many pixels, up to `most` times. Absent: it does not. */
+  readonly deep?: { readonly pixels: number; readonly most: number };
   readonly iterations: number;
   /** Absent: the mask is what is probable from 0.5 on everywhere. */
   readonly levels?: LevelSettings;

@@ -9,6 +9,7 @@ import { maskFrom, quantise, type StoredPlane } from "../propagation/plane.js";
 import { type Block, blockAround, gather, layLattice } from "./lattice.js";
 import { levelled, levelsOf } from "./levels.js";
 import { solve } from "./solve.js";
+import { trustOf } from "./trust.js";
 
 export interface WalkInput {
   readonly source: SliceSource;
@@ -33,7 +34,7 @@ export async function walk({ source, planes, prompts, corrected, outlined, setti
   const plane = block.rows * block.cols;
   const prior = new Float32Array(depth * plane);
   for (let d = 0; d < depth; d++) gather(planes[first + d], block, source.cols, prior, d * plane);
-  const lattice = layLattice(source, block, prior, prompts, settings);
+  const lattice = layLattice(source, block, prior, prompts, { ...settings, trust: trustOf(planes, prompts, source, settings) });
   const found = await solve(lattice, prior, settings.iterations, check);
   for (let i = 0; i < found.length; i++) found[i] -= prior[i];
   const levelAt = settings.levels === undefined ? () => null : levelsOf(planes, prompts, settings.levels, corrected, outlined);
