@@ -14,7 +14,7 @@ from .defects import add_reading
 from .export import SETTINGS
 from .precision import mixed
 from .rounds import Rounds
-from .samples import SIZE, Item
+from .samples import ROUNDS, SIZE, Item, passes
 from .scan import load_scans
 from .splits import shares_for
 from .trainer import Trainer
@@ -22,7 +22,6 @@ from .trainer import Trainer
 SHARES = {"sts": 0.24, "msd_hippocampus": 0.17, "ts_reference": 0.12, "misc": 0.06, "brain_atlas": 0.07, "fetal_brain": 0.03, "ms_lesion": 0.01,
           "nrrd": 0.01, "hc18_fetal_head": 0.04, "usgra_nerve_vessel": 0.06, "dsb2018_nuclei": 0.03, "chasedb1_vessel": 0.01,
           "msd_liver_slices": 0.06, "synthetic": 0.08, "painted": 0.14}
-ROUNDS = (0.4, 0.2, 0.18, 0.13, 0.09)  # share of samples after 0, 1, ... passes without gradients
 
 
 def validation_set(index: Path, per_set: int = 14):
@@ -89,6 +88,7 @@ def main(argv=None):
     p.add_argument("--rounds", type=Path, nargs="+", help="folders of `limnet evaluate --split train --masks FOLDER`: masks that real rounds left")
     p.add_argument("--left", type=float, default=0.25, help="with --rounds: share of zoomed samples whose previous mask is one of these")
     p.add_argument("--painted", type=float, default=SHARES["painted"], help="weight of shapes painted into real scans, walls among them, beside the other sets")
+    p.add_argument("--late", type=float, default=0.0, help="share of steps on zoomed views that go on for five to fourteen clicks, the late ones each at its own place, as in the engine")
     p.add_argument("--zoom-size", type=int, default=SETTINGS["click"]["zoom"]["size"], help="side of zoomed views")
     p.add_argument("--whole-steps", type=float, default=0.35, help="share of steps on views of whole slices, at their size")
     add_reading(p)
@@ -124,14 +124,14 @@ def main(argv=None):
         else:  # zoomed views: fewer, as each takes longer
             size, batch, neighbours, whole, share = a.zoom_size, round(a.batch * (SIZE / a.zoom_size)), a.neighbours, (0.1, 0.15), a.left if left else 0.0
         items = [Item(pool, rng, a.pseudo, a.defects, neighbours, a.reading, size, whole, left, share) for _ in range(batch)]
-        rounds = rng.choice(len(ROUNDS), p=ROUNDS)
+        rounds = passes(rng, a.late if size == a.zoom_size else 0.0)
         trainer.net.eval()
         for _ in range(rounds):
             with torch.no_grad():
                 prob = torch.sigmoid(forward(trainer.net, items))[:, 0].numpy()
             for i, q in zip(items, prob):
-                i.previous = q
-                if rng.random() < 0.85:  # else the same clicks again, as the second look at a first click
+                i.take(q)
+                if rounds >= len(ROUNDS) or rng.random() < 0.85:  # else the same clicks again, as the second look at a first click
                     i.add(rng)
         trainer.net.train()
         truth = torch.from_numpy(np.stack([i.truth for i in items]).astype(np.float32))[:, None]

@@ -6,12 +6,19 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from . import data, maps
+from . import data, infer, maps
 from .defects import defective
 from .export import SETTINGS
 
 SIZE = 128  # of a view of the whole slice; a zoomed one may be larger
+ROUNDS = (0.4, 0.2, 0.18, 0.13, 0.09)  # share of steps after 0, 1, ... passes without gradients
+LATE = (5, 15)  # passes of a step on late clicks, the last one excluded
 SMOOTHED = 0.3  # share of slices with a large object that are smoothed once or twice, as the engine does with those of noisy scans
+
+
+def passes(rng, late: float) -> int:
+    """How often a step's samples are answered and clicked before it learns; for a share of `late` as long as people who want a slice very good."""
+    return int(rng.integers(*LATE)) if late and rng.random() < late else int(rng.choice(len(ROUNDS), p=ROUNDS))
 
 
 def as_seen(plane, longer, rng):
@@ -122,7 +129,7 @@ class Item:
     def __init__(self, pool, rng, pseudo, defects, neighbours, reading="text-order", size=SIZE, whole=(0.2, 0.45), rounds=None, left=0.0):
         """`left`: share of samples from `rounds` (rounds.Rounds). `whole`: share of views of the whole slice among samples that begin from
         a defective mask, and among those that begin from nothing."""
-        self.positive, self.negative = [], []
+        self.positive, self.negative, self.last = [], [], None
         given, exact = None, 0.6
         if left and rng.random() < left:
             given, exact = rounds.sample(rng, size), 0.7
@@ -152,8 +159,15 @@ class Item:
             click = maps.robot_click(self.previous >= 0.5, self.truth, [])
         else:
             click = maps.next_click(self.previous, self.truth, rng)
+        self.last = click
         if click is not None:
             (self.positive if click[2] else self.negative).append(click[:2])
+
+    def take(self, answer):
+        """The network's answer becomes the previous mask; from some click on only at the place of the last click, as in use."""
+        if self.last is not None and len(self.positive) + len(self.negative) >= SETTINGS["click"]["local"]:
+            answer = infer.local_change(self.previous, answer, self.last)
+        self.previous = answer
 
     def maps(self):
         return maps.click_maps(self.smooth, self.previous, self.positive, self.negative, self.blank)
