@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from limnet_training.transfer import transferred
 
