@@ -24,7 +24,7 @@ export interface Orthanc {
   close(): Promise<void>;
 }
 
-/** Like a service manager: where Orthanc ends by itself (1.10.1 of Debian did, once in some hundred runs), it is started again on the same files, and the run says so. */
+/** Like a service manager: where Orthanc ends by itself (1.10.1 of Debian was seen to, once), it is started again on the same files, and the run says so. */
 export async function startOrthanc(): Promise<Orthanc> {
   const folder = await mkdtemp(join(tmpdir(), "limnet-orthanc-"));
   const port = await freePort();
@@ -32,7 +32,7 @@ export async function startOrthanc(): Promise<Orthanc> {
   execFileSync("tcc", ["-shared", "-nostdlib", "-o", shim, join(here, "loopback.c")]);
   const settings = JSON.parse(await readFile(join(here, "orthanc.json"), "utf8")) as Record<string, unknown>;
   await writeFile(join(folder, "orthanc.json"), JSON.stringify({ ...settings, StorageDirectory: join(folder, "data"), IndexDirectory: join(folder, "data"), HttpPort: port }));
-  let [running, closing, ends] = [false, false, 0];
+  let [running, closing, killed, ends] = [false, false, false, 0];
   let child: ChildProcess;
   const start = () => {
     child = spawn(program, [join(folder, "orthanc.json")], { env: { ...process.env, LD_PRELOAD: shim }, stdio: ["ignore", "ignore", "pipe"] });
@@ -40,7 +40,8 @@ export async function startOrthanc(): Promise<Orthanc> {
     child.stderr!.on("data", (piece) => (said = (said + piece).slice(-2000)));
     child.once("exit", (code, signal) => {
       if (closing) return;
-      console.error(`Orthanc ended by itself (${signal ?? code}). Its last words:\n${said}`);
+      if (!killed) console.error(`Orthanc ended by itself (${signal ?? code}). Its last words:\n${said}`);
+      killed = false;
       if (running && ++ends < 4) start();
     });
   };
@@ -62,7 +63,7 @@ export async function startOrthanc(): Promise<Orthanc> {
     await close();
     throw error;
   }
-  return { url: `http://127.0.0.1:${port}/dicom-web`, kill: () => void child.kill("SIGKILL"), close };
+  return { url: `http://127.0.0.1:${port}/dicom-web`, kill: () => void (killed = child.kill("SIGKILL")), close };
 }
 
 async function ready(url: string, child: () => ChildProcess): Promise<void> {
